@@ -1,0 +1,92 @@
+/* qp.h - minimum-variance style quadratic programs, solved exactly and proved.
+ *
+ * ROOM     common/num/solve. Pure numbers, no finance word needed: asset = variable.
+ * MODEL    minimise 1/2 x'Sx - c'x
+ *          subject to  lower <= x <= upper,  row_lo <= A x <= row_hi
+ *          S symmetric positive definite, packed lower triangle (estimate.h has the formula).
+ *          KKT of the answer: S x - c + A'y + z = 0, where y (rows) and z (bounds) are > 0 only on
+ *          an active upper side, < 0 only on an active lower side. row_lo = row_hi is an equality.
+ *          Scaled units: the problem is divided by s = the largest diagonal of S (and |c|), so that
+ *          residuals and gap are dimensionless; OPTIMAL is claimed only when the primal residual,
+ *          dual residual, complementarity and gap recomputed from the returned numbers are all
+ *          <= KEEL_QP_TOLERANCE.
+ *          Primal-dual active set on the free block, warm status kept between calls: block
+ *          principal pivoting (Kunisch and Rendl, An infeasible active set method for quadratic
+ *          problems with simple bounds, SIAM J. Optim. 14, 2003) for at most 6 iterations, then
+ *          primal active set from the last feasible point, else Goldfarb and Idnani (A numerically
+ *          stable dual method, Math. Programming 27, 1983).
+ * SHAPE    n variables, m rows; A by rows as dense m x n (row r, variable i at a[r * n + i]).
+ * MEMORY   keel_qp_new takes all; no later call allocates.
+ * THREADS  one thread per object. Bounded by iterations, never by a clock; same problem and warm
+ *          state, same bytes.
+ */
+#ifndef KEEL_COMMON_NUM_SOLVE_QP_H
+#define KEEL_COMMON_NUM_SOLVE_QP_H
+
+#include "common/base/status.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define KEEL_QP_TOLERANCE 1e-9 /* scaled; two orders above what the factorisation leaves */
+#define KEEL_QP_NO_BOUND  1e30
+
+enum { KEEL_QP_N_MAX = 512, KEEL_QP_M_MAX = 64 };
+
+typedef struct keel_qp keel_qp;
+
+typedef struct keel_qp_problem {
+    int n;
+    int m;
+    const double *s;      /* packed lower triangle, n(n+1)/2; borrowed for the call */
+    const double *c;      /* n, or NULL = 0 */
+    const double *lower;  /* n, finite or <= -KEEL_QP_NO_BOUND */
+    const double *upper;  /* n */
+    const double *a;      /* m * n by rows */
+    const double *row_lo; /* m */
+    const double *row_hi; /* m */
+} keel_qp_problem;
+
+typedef enum keel_qp_outcome {
+    KEEL_QP_OPTIMAL,
+    KEEL_QP_INFEASIBLE,      /* conflict[] names rows and variables that cannot hold together */
+    KEEL_QP_ITERATION_LIMIT, /* no certified answer within the bound; x is the best feasible point */
+    KEEL_QP_SINGULAR,        /* S is not positive definite */
+} keel_qp_outcome;
+
+typedef struct keel_qp_answer {
+    keel_qp_outcome outcome;
+    int iterations;
+    const double *x; /* n; valid until the next call, as all pointers here */
+    const double *y; /* m row multipliers */
+    const double *z; /* n bound multipliers */
+    double objective;
+    double primal_residual; /* scaled, recomputed from x alone */
+    double dual_residual;   /* scaled: stationarity, signs and complementarity, the largest */
+    double gap;             /* scaled duality gap */
+    const int *conflict;    /* INFEASIBLE: rows 0..m-1, and n bounds as m + i; a minimal set */
+    int conflict_n;
+    double violation; /* INFEASIBLE: the smallest total violation reachable in the conflict */
+} keel_qp_answer;
+
+/* Room for problems up to n_max x m_max (1..KEEL_QP_N_MAX, 0..KEEL_QP_M_MAX). NULL: out of range. */
+KEEL_MUST_CHECK keel_qp *keel_qp_new(int n_max, int m_max);
+void keel_qp_free(keel_qp **qp);
+
+/* Solve, starting from the status of the last call when n and m are the same.
+ *   KEEL_OK          *answer is written, see its outcome
+ *   KEEL_ERANGE      n or m out of range, lower > upper + tolerance of one variable, row_lo > row_hi
+ *   KEEL_ENONFINITE  a number that is not finite
+ * Cost: warm and sparse O(k^3 + n k) for k free variables; cold O(n^3). */
+KEEL_MUST_CHECK keel_status keel_qp_solve(keel_qp *qp, const keel_qp_problem *problem,
+                                          keel_qp_answer *answer);
+
+/* Forget the warm status: the next solve starts cold. */
+void keel_qp_reset(keel_qp *qp);
+
+/* The warm status as bytes (n + m signed chars: -1 lower, 0 free, 1 upper), so that a snapshot makes
+ * the next answer the same to the bit. save: KEEL_ENOSPC; load: KEEL_EFORMAT, status unchanged. */
+KEEL_MUST_CHECK keel_status keel_qp_save(const keel_qp *qp, uint8_t *buf, size_t cap, size_t *len);
+KEEL_MUST_CHECK keel_status keel_qp_load(keel_qp *qp, const uint8_t *buf, size_t len);
+
+#endif

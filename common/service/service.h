@@ -1,0 +1,133 @@
+/* service.h - what a service is made of, and what it may ask of the skeleton.
+ *
+ * ROOM     common/service. A service is a table (keel_service_spec): configuration rows, the line
+ *          it waits for, a handler per topic, and callbacks. The skeleton does the rest: argv,
+ *          configuration, sockets, step merge, records, journal, ring, resends, snapshots,
+ *          heartbeats, built-in requests, shutdown. docs: ARCHITECTURE.md, PROTOCOL rules by name.
+ * SHAPE    The same spec runs in its own process over ZeroMQ and Redis (keel_service_main) and
+ *          beside all others in one process over in-memory twins (common/service/host.h).
+ *          Handlers decode, call the engine, encode: no arithmetic on prices or weights, no
+ *          waiting, no clock. All a handler publishes is journaled, made durable when it is a
+ *          record, then sent, in the order of publishing, when its line entry is finished.
+ * THREADS  one.
+ */
+#ifndef KEEL_COMMON_SERVICE_SERVICE_H
+#define KEEL_COMMON_SERVICE_SERVICE_H
+
+#include "common/base/mem.h"
+#include "common/config/config.h"
+#include "common/domain/universe.h"
+#include "common/wire/control.h"
+
+typedef struct keel_service keel_service;
+struct keel_out;
+struct keel_settings;
+
+typedef struct keel_msg {
+    keel_topic topic;
+    const char *topic_text;
+    keel_payload type;
+    uint64_t step;
+    uint32_t index;
+    int64_t event_ns;
+    keel_message_id id;
+    const char *trace_id;
+    const uint8_t *data; /* payload; valid during the handler */
+    size_t len;
+    uint64_t hash; /* keel_hash of the payload: what an InputRef names */
+} keel_msg;
+
+typedef keel_status (*keel_handler)(keel_service *svc, void *app, const keel_msg *msg);
+
+/* A topic this service reads, and its handler. Handlers of one publisher's step run in the order of
+ * this table, then by index. */
+typedef struct keel_sub {
+    keel_topic topic;
+    keel_handler on;
+} keel_sub;
+
+/* One entry of the line (PROTOCOL section 1): wait until `publisher` has closed step k + delta, call
+ * the handlers of its messages, then on_closed (may be NULL). Entries are taken strictly in order;
+ * what they publish leaves when the entry is finished. */
+typedef struct keel_line {
+    const char *publisher; /* NULL ends the table */
+    int delta;             /* 0 or -1 */
+    bool after_end; /* taken after this service's own StepEnd(k): the step is over only then */
+    keel_status (*on_closed)(keel_service *svc, void *app, uint64_t step);
+} keel_line;
+
+typedef struct keel_service_spec {
+    const char *name; /* "correlation": also its configuration section and socket name */
+    size_t app_size;  /* bytes of the app struct: zeroed, filled from cfg, then open() */
+    const keel_cfg_row *cfg;
+    const keel_line *line;
+    const keel_sub *subs;   /* ended by {0, NULL} */
+    const keel_topic *pubs; /* ended by KEEL_TOPIC_COUNT */
+    bool snapshot_in_cache; /* P2: correlation's snapshots live in cache, the others' in log */
+    bool is_source;         /* the feed: paced by the clock in live mode, ends with KEEL_EEND */
+    keel_topic
+        request_topic; /* P7: record that names the requests taken; KEEL_TOPIC_COUNT = none */
+
+    keel_status (*open)(keel_service *svc, void *app, keel_err *err);
+    void (*close)(void *app);
+    /* Snapshot of everything between two steps; NULL = the service has none (feed, ledger). */
+    keel_status (*save)(const void *app, uint8_t *buf, size_t cap, size_t *len);
+    keel_status (*load)(void *app, const uint8_t *buf, size_t len);
+    /* First call of step k, before any handler. `stored` is the record of request_topic that the
+     * log already holds for this step (a replay takes its requests from there), else NULL and
+     * requests[n] are taken now. May be NULL. */
+    keel_status (*on_open)(keel_service *svc, void *app, uint64_t step, const keel_msg *stored,
+                           const keel_request *requests, const char *const *request_ids, int n);
+    /* Last call of step k before StepEnd(k). A source returns KEEL_EEND when it has no more rows.
+     * May be NULL. */
+    keel_status (*on_step)(keel_service *svc, void *app, uint64_t step);
+    /* The ledger: make the step durable in one commit before anything of it is published. NULL:
+     * records go to the log. */
+    keel_status (*commit)(keel_service *svc, void *app, uint64_t step, const struct keel_out *outs,
+                          int n);
+    /* Services that start from their own store: the last step that is complete there. */
+    keel_status (*resume)(keel_service *svc, void *app, uint64_t *step_done);
+    /* Publish the outputs of an old step again (feed: re-read; ledger: SQLite). KEEL_ENOTFOUND: it
+     * cannot be had any more. NULL: old steps are replayed from a snapshot (P1). */
+    keel_status (*recall)(keel_service *svc, void *app, uint64_t step);
+} keel_service_spec;
+
+typedef struct keel_out {
+    keel_topic topic;
+    const char *topic_text;
+    uint32_t index;
+    int64_t event_ns;
+    const uint8_t *data;
+    size_t len;
+} keel_out;
+
+/* Publish a payload of the open step on one of spec->pubs (stream topics: at once, outside the
+ * steps). cause may be NULL. The bytes are copied. KEEL_ETOOBIG past 8 MiB. */
+KEEL_MUST_CHECK keel_status keel_service_publish(keel_service *svc, keel_topic topic,
+                                                 const keel_msg *cause, const uint8_t *data,
+                                                 size_t len);
+
+/* Room to encode into, KEEL_PAYLOAD_BYTES_MAX bytes; valid until the handler returns. */
+uint8_t *keel_service_scratch(keel_service *svc, size_t *cap);
+
+/* For decoded messages; reset before every handler. */
+keel_arena *keel_service_arena(keel_service *svc);
+
+/* Market time of the open step; a source sets it before it publishes a row. */
+int64_t keel_service_event_ns(const keel_service *svc);
+void keel_service_set_event_ns(keel_service *svc, int64_t event_ns);
+
+void keel_service_count(keel_service *svc, const char *name, uint64_t add);
+uint64_t keel_service_step(const keel_service *svc); /* the open step */
+
+const keel_universe *keel_service_universe(const keel_service *svc);
+const struct keel_settings *keel_service_settings(const keel_service *svc);
+const keel_config *keel_service_config(const keel_service *svc);
+const char *keel_service_run(const keel_service *svc); /* run id */
+const char *keel_service_dir(const keel_service *svc); /* run directory, for files of its own */
+const char *keel_service_topic(const keel_service *svc, keel_topic topic); /* filled text */
+
+/* The whole of a service program: returns its exit code (0 ok, 1 failed, 2 usage, 3 config). */
+int keel_service_main(int argc, char **argv, const keel_service_spec *spec);
+
+#endif
