@@ -15,6 +15,9 @@
 #include <math.h>
 #include <string.h>
 
+#define REFINE_FROM 1e-14 /* scaled; a clean solve leaves about 1e-16 */
+enum { REFINE_MAX = 3 };
+
 static int pick_free(keel_qp *qp)
 {
     int k = 0;
@@ -77,7 +80,12 @@ static void solve_rows(int rows, const double *gram, double *b)
     }
 }
 
-/* Right-hand sides: V's columns and v before the triangular solve, and b. */
+static double held_side(const keel_qp *qp, int r)
+{
+    return qp->status[r] > 0 || qp_is_fixed(qp, r) ? qp->hi[r] : qp->lo[r];
+}
+
+/* Right-hand sides before the first solve: v over the columns of A_RF', and b. */
 static void gather(keel_qp *qp, int k, int rows)
 {
     const int n = qp->n;
@@ -88,40 +96,72 @@ static void gather(keel_qp *qp, int k, int rows)
         v[j] = (qp->p.c != NULL ? qp->p.c[i] : 0) - qp->gradient[i];
     }
     for (int s = 0; s < rows; s++) {
-        const int r = qp->row_pick[s];
-        const double *row = qp->p.a + (size_t)r * (size_t)n;
+        const double *row = qp->p.a + (size_t)qp->row_pick[s] * (size_t)n;
         double *column = qp->columns + (size_t)s * (size_t)k;
         for (int j = 0; j < k; j++)
             column[j] = row[qp->pick[j]];
-        const double side = qp->status[r] > 0 || qp_is_fixed(qp, r) ? qp->hi[r] : qp->lo[r];
-        qp->rhs[s] = side - keel_la_dot(n, row, qp->x);
+        qp->rhs[s] = held_side(qp, qp->row_pick[s]) - keel_la_dot(n, row, qp->x);
     }
+}
+
+/* The rest of the system for V, v = L^-1 (...) and b in place; adds what it finds to x and y. */
+static void add_solution(keel_qp *qp, int k, int rows)
+{
+    double *v = qp->columns + (size_t)rows * (size_t)k;
+    if (rows > 0) {
+        keel_la_matvec_t(k, rows, 1, qp->columns, k, v, -1, qp->rhs);
+        solve_rows(rows, qp->gram, qp->rhs);
+        keel_la_matvec(k, rows, -1, qp->columns, k, qp->rhs, 1, v);
+        for (int s = 0; s < rows; s++)
+            qp->y[qp->row_pick[s]] += qp->rhs[s];
+    }
+    keel_tri_solve_t(k, 1, qp->block, k, v, k);
+    for (int j = 0; j < k; j++)
+        qp->x[qp->pick[j]] += v[j];
+    qp_refresh(qp);
+}
+
+/* What the system still lacks, as new right-hand sides; the largest, scaled. */
+static double lacking(keel_qp *qp, int k, int rows)
+{
+    const double size = qp_point_size(qp);
+    double *v = qp->columns + (size_t)rows * (size_t)k;
+    double largest = 0;
+    for (int j = 0; j < k; j++) {
+        v[j] = -qp->gradient[qp->pick[j]];
+        largest = fmax(largest, fabs(v[j]) / (qp->scale * size));
+    }
+    for (int s = 0; s < rows; s++) {
+        const int r = qp->row_pick[s];
+        const bool left_out = !(qp->gram[(size_t)s * (size_t)rows + (size_t)s] > 0);
+        qp->rhs[s] = left_out ? 0 : held_side(qp, r) - qp->row_value[r];
+        largest = fmax(largest, fabs(qp->rhs[s]) / fmax(1, qp->row_size[r] * size));
+    }
+    return largest;
 }
 
 qp_step qp_equality_solve(keel_qp *qp)
 {
     const int k = pick_free(qp);
     const int rows = pick_rows(qp);
-    double *v = qp->columns + (size_t)rows * (size_t)k;
+    memset(qp->y, 0, (size_t)qp->m * sizeof *qp->y);
+    if (k == 0) {
+        qp_refresh(qp);
+        return QP_STEP_DONE;
+    }
     gather(qp, k, rows);
     keel_sym_block(qp->n, qp->p.s, qp->pick, k, qp->block);
     if (keel_chol_factor(k, qp->block, k, QP_PIVOT_MIN) != KEEL_CHOL_FACTORED)
         return QP_STEP_SINGULAR;
     keel_tri_solve(k, rows + 1, qp->block, k, qp->columns, k);
-    memset(qp->y, 0, (size_t)qp->m * sizeof *qp->y);
-    if (k > 0 && rows > 0) {
-        keel_la_gram(k, rows, qp->columns, qp->gram);
-        keel_la_matvec_t(k, rows, 1, qp->columns, k, v, -1, qp->rhs);
-        factor_rows(rows, qp->gram);
-        solve_rows(rows, qp->gram, qp->rhs);
-        keel_la_matvec(k, rows, -1, qp->columns, k, qp->rhs, 1, v);
-        for (int s = 0; s < rows; s++)
-            qp->y[qp->row_pick[s]] = qp->rhs[s];
+    keel_la_gram(k, rows, qp->columns, qp->gram);
+    factor_rows(rows, qp->gram);
+    add_solution(qp, k, rows);
+    /* V'V squares the condition of rows that nearly depend on each other; corrections win it back */
+    for (int round = 0; round < REFINE_MAX && lacking(qp, k, rows) > REFINE_FROM; round++) {
+        keel_tri_solve(k, 1, qp->block, k, qp->columns + (size_t)rows * (size_t)k, k);
+        add_solution(qp, k, rows);
     }
-    keel_tri_solve_t(k, 1, qp->block, k, v, k);
-    for (int j = 0; j < k; j++)
-        qp->x[qp->pick[j]] = v[j];
-    qp_refresh(qp);
     return QP_STEP_DONE;
 }
 
