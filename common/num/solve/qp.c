@@ -150,7 +150,7 @@ static qp_step solve_cold(keel_qp *qp, keel_qp_answer *answer, bool *certified)
 {
     memset(qp->status, 0, (size_t)(qp->m + qp->n));
     clean_status(qp);
-    qp_step step = qp_block_pivot(qp, QP_PIVOTS_COLD_MAX);
+    qp_step step = qp_block_pivot(qp);
     *certified = step == QP_STEP_DONE && qp_certify(qp, answer);
     if (*certified)
         return step;
@@ -158,7 +158,7 @@ static qp_step solve_cold(keel_qp *qp, keel_qp_answer *answer, bool *certified)
     if (step == QP_STEP_CONFLICT || step == QP_STEP_SINGULAR)
         return step;
     /* the dual method gives the status; solving for it afresh sheds the rounding of its updates */
-    step = qp_block_pivot(qp, QP_PIVOTS_MAX);
+    step = qp_block_pivot(qp);
     *certified = qp_certify(qp, answer);
     return step;
 }
@@ -168,7 +168,7 @@ static keel_qp_outcome outcome_of(keel_qp *qp, keel_qp_answer *answer)
     bool certified = false;
     if (qp->warm) {
         clean_status(qp);
-        certified = qp_block_pivot(qp, QP_PIVOTS_MAX) == QP_STEP_DONE && qp_certify(qp, answer);
+        certified = qp_block_pivot(qp) == QP_STEP_DONE && qp_certify(qp, answer);
     }
     const qp_step step = certified ? QP_STEP_DONE : solve_cold(qp, answer, &certified);
     qp->warm = certified;

@@ -19,11 +19,6 @@
 /* Part of a row's squared length that the rows before it must leave for it to count as another row. */
 #define QP_ROW_MIN 1e-12
 
-enum {
-    QP_PIVOTS_MAX = 6,      /* block steps from a warm status; later ones seldom settle */
-    QP_PIVOTS_COLD_MAX = 12 /* from all free: each step drops many, 4 to 9 is usual */
-};
-
 typedef enum qp_step {
     QP_STEP_DONE, /* a status whose point and multipliers have the right signs */
     QP_STEP_UNSETTLED /* none found within the bound */,
@@ -77,8 +72,8 @@ qp_step qp_equality_solve(keel_qp *qp);
 /* gradient and row_value of the x and y in hand. */
 void qp_refresh(keel_qp *qp);
 
-/* Change every part of the status that is wrong at once, at most `limit` times. */
-qp_step qp_block_pivot(keel_qp *qp, int limit);
+/* Change every part of the status that is wrong at once, again while that helps. */
+qp_step qp_block_pivot(keel_qp *qp);
 
 /* Goldfarb and Idnani from the unconstrained minimum; leaves the status of the answer. */
 qp_step qp_dual_active_set(keel_qp *qp);

@@ -5,6 +5,11 @@
 
 #include <math.h>
 
+enum {
+    STEPS_MAX = 64,
+    LIVES = 10 /* steps in a row that may fail to lower the number of wrong entries */
+};
+
 static signed char side_of(const keel_qp *qp, int k, double value, double point_size)
 {
     if (qp_missed(qp, k, value, -1, point_size) > QP_FEASIBLE)
@@ -38,15 +43,19 @@ static int change_wrong(keel_qp *qp)
     return changed;
 }
 
-qp_step qp_block_pivot(keel_qp *qp, int limit)
+qp_step qp_block_pivot(keel_qp *qp)
 {
-    for (int step = 0; step < limit; step++) {
+    int fewest = qp->n + qp->m + 1, lives = LIVES;
+    for (int step = 0; step < STEPS_MAX && lives > 0; step++) {
         qp->iterations++;
         const qp_step solved = qp_equality_solve(qp);
         if (solved != QP_STEP_DONE)
             return solved;
-        if (change_wrong(qp) == 0)
+        const int changed = change_wrong(qp);
+        if (changed == 0)
             return QP_STEP_DONE;
+        lives = changed < fewest ? LIVES : lives - 1;
+        fewest = changed < fewest ? changed : fewest;
     }
     return QP_STEP_UNSETTLED;
 }
