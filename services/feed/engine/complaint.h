@@ -23,7 +23,7 @@ enum {
     X(FIELDS, "fields", "not as many fields as the header")                                        \
     X(QUOTE, "quote", "a quoted field does not end where it must")                                 \
     X(LENGTH, "length", "the line is too long")                                                    \
-    X(TIME, "time", "not a time (2026-01-02 or 2026-01-02T03:04:05Z, UTC)")                        \
+    X(TIME, "time", "not a UTC time of 1900..2149 (2026-01-02, 2026-01-02T03:04Z)")                \
     X(SYMBOL, "symbol", "not a symbol")                                                            \
     X(NUMBER, "number", "not a number")                                                            \
     X(NONFINITE, "nonfinite", "not a finite number")                                               \

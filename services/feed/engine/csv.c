@@ -11,6 +11,10 @@
 static const char *const time_names[] = {"date", "time", "time_utc", "timestamp"};
 static const char *const field_names[KEEL_CSV_FIELDS] = {"open", "high", "low", "close", "volume"};
 
+/* 1900-01-01 and 2150-01-01: differences of any two times between them fit 64 bits. */
+static const int64_t time_min_ns = -25567 * KEEL_NS_PER_DAY;
+static const int64_t time_max_ns = 65744 * KEEL_NS_PER_DAY;
+
 typedef struct parser {
     keel_csv *csv;
     keel_complaints *complaints;
@@ -232,7 +236,8 @@ static keel_status take_record(parser *p, const uint32_t *cells)
     keel_csv_record r = {0, (uint32_t)p->start, p->line, -1};
     const char *text = csv->text + cells[0];
     bool has_time;
-    if (keel_time_parse(text, &r.time_ns, &has_time) != KEEL_OK) {
+    if (keel_time_parse(text, &r.time_ns, &has_time) != KEEL_OK || r.time_ns < time_min_ns ||
+        r.time_ns >= time_max_ns) {
         complain_at(p, KEEL_COMPLAINT_TIME, cells[0], text);
         return KEEL_OK;
     }
