@@ -18,11 +18,13 @@
 
 enum { KEEL_EXP_MAX = 12, KEEL_EXP_DEFAULT = 8, KEEL_MICROS_PER_UNIT = 1000000 };
 
+__extension__ typedef __int128 keel_i128; /* the one word for it that -Wpedantic accepts */
+
 /* 10^exp for 0 <= exp <= 18. */
 int64_t keel_pow10(int exp);
 
 /* a / b rounded half to even; b > 0. KEEL_EOVERFLOW when the quotient leaves int64. */
-KEEL_MUST_CHECK keel_status keel_div_round(__int128 a, __int128 b, int64_t *out);
+KEEL_MUST_CHECK keel_status keel_div_round(keel_i128 a, keel_i128 b, int64_t *out);
 
 /* a * b / c rounded half to even; c > 0. KEEL_EOVERFLOW. */
 KEEL_MUST_CHECK keel_status keel_mul_div(int64_t a, int64_t b, int64_t c, int64_t *out);
@@ -37,10 +39,11 @@ KEEL_MUST_CHECK keel_status keel_qty_of_worth(int64_t micros, int64_t price_unit
                                               int qty_exp, int64_t lot_units, int64_t *qty_units);
 
 /* fraction of micros, rounded half to even. fraction finite, |fraction| <= 1e6. KEEL_ENONFINITE,
- * KEEL_EOVERFLOW. */
+ * KEEL_ERANGE, KEEL_EOVERFLOW. */
 KEEL_MUST_CHECK keel_status keel_fraction_of(int64_t micros, double fraction, int64_t *out);
 
-/* bps of micros (1 bp = 1e-4), rounded half to even; bps 0..100000 given in 1/1000 bp. */
+/* bps of micros (1 bp = 1e-4), rounded half to even; bps 0..100000 given in 1/1000 bp.
+ * KEEL_ERANGE, KEEL_EOVERFLOW. */
 KEEL_MUST_CHECK keel_status keel_bps_of(int64_t micros, int64_t milli_bps, int64_t *out);
 
 /* Decimal text ("12919.12", "1e-5" too) exactly to units of 10^-exp: KEEL_ERANGE when digits are
@@ -53,9 +56,10 @@ KEEL_MUST_CHECK keel_status keel_units_of_real(double value, int exp, int64_t *u
 /* The nearest double; exact division of the two integers' doubles. */
 double keel_real_of_units(int64_t units, int exp);
 
-enum { KEEL_UNITS_TEXT_MAX = 32 };
+enum { KEEL_UNITS_TEXT_MAX = 40 };
 
-/* "12919.12": no exponent, trailing zeros after the point cut to at least `decimals`. */
+/* "12919.12": no exponent; zeros after the point are cut, or added, so that at least `decimals`
+ * (0..KEEL_EXP_MAX) places stay. */
 void keel_units_format(int64_t units, int exp, int decimals, char out[KEEL_UNITS_TEXT_MAX]);
 
 #endif
