@@ -1,6 +1,6 @@
 /* config.h - typed configuration: default < file < local file < environment < argv.
  *
- * ROOM     common/config: YAML and JSON through libyaml's document API. Knows no key by itself:
+ * ROOM     common/config: YAML and JSON through libyaml's events. Knows no key by itself:
  *          every program brings its tables of rows.
  * SHAPE    A key is a dotted path ("feed.speed"). Every refusal names file:line:column (or the
  *          variable, or the flag), the key, the value and what is allowed; an unknown key gets the
@@ -93,7 +93,8 @@ KEEL_MUST_CHECK keel_status keel_config_parse(const keel_config_node *node, keel
                                               void *out, keel_err *err);
 
 /* Print every row of the table as YAML with its effective value and a comment: unit, range, help,
- * and where the value came from when `origin`. json: one object per key instead. */
+ * and where the value came from when `origin`. json: one object per key and line instead. Rows of
+ * one section have to stand together in the table. */
 void keel_config_print(const keel_config *config, const keel_cfg_row *rows, bool origin, bool json,
                        FILE *to);
 

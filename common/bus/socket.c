@@ -1,0 +1,98 @@
+#include "common/bus/socket.h"
+
+#include "common/base/assert.h"
+#include "common/base/text.h"
+
+#include <errno.h>
+#include <string.h>
+#include <zmq.h>
+
+enum { IPC_PATH_MAX = 107 };
+
+static bool set_int(void *socket, int option, int value)
+{
+    return zmq_setsockopt(socket, option, &value, sizeof value) == 0;
+}
+
+static bool set_text(void *socket, int option, const char *value)
+{
+    return value == NULL || zmq_setsockopt(socket, option, value, strlen(value)) == 0;
+}
+
+static bool set_common(void *s, const keel_socket_cfg *cfg)
+{
+    return set_int(s, ZMQ_LINGER, 0) && set_int(s, ZMQ_SNDHWM, cfg->hwm) &&
+           set_int(s, ZMQ_RCVHWM, cfg->hwm) && set_int(s, ZMQ_RECONNECT_IVL, 10) &&
+           set_int(s, ZMQ_RECONNECT_IVL_MAX, 200) && set_int(s, ZMQ_HANDSHAKE_IVL, 2000) &&
+           set_int(s, ZMQ_TCP_KEEPALIVE, 1) && set_int(s, ZMQ_TCP_KEEPALIVE_IDLE, 1) &&
+           set_int(s, ZMQ_TCP_KEEPALIVE_INTVL, 1) && set_int(s, ZMQ_TCP_KEEPALIVE_CNT, 3) &&
+           set_int(s, ZMQ_TCP_MAXRT, 3000) &&
+           zmq_setsockopt(s, ZMQ_MAXMSGSIZE, &cfg->msg_bytes_max, sizeof cfg->msg_bytes_max) == 0;
+}
+
+static bool set_curve(void *s, const keel_socket_cfg *cfg)
+{
+    if (cfg->server_secret != NULL)
+        return set_int(s, ZMQ_CURVE_SERVER, 1) &&
+               set_text(s, ZMQ_CURVE_SECRETKEY, cfg->server_secret) &&
+               set_text(s, ZMQ_ZAP_DOMAIN, cfg->zap_domain);
+    return set_text(s, ZMQ_CURVE_SERVERKEY, cfg->server_public) &&
+           set_text(s, ZMQ_CURVE_PUBLICKEY, cfg->client_public) &&
+           set_text(s, ZMQ_CURVE_SECRETKEY, cfg->client_secret);
+}
+
+void *keel_socket_new(void *ctx, int type, const keel_socket_cfg *cfg, keel_err *err)
+{
+    KEEL_ASSERT(cfg->hwm > 0 && cfg->msg_bytes_max > 0);
+    void *s = zmq_socket(ctx, type);
+    if (s == NULL) {
+        (void)keel_err_set(err, KEEL_EIO, "cannot make a socket: %s", zmq_strerror(errno));
+        return NULL;
+    }
+    bool ok = set_common(s, cfg) && set_curve(s, cfg);
+    if (ok && type == ZMQ_XPUB)
+        ok = set_int(s, ZMQ_XPUB_VERBOSE, cfg->verbose) &&
+             set_text(s, ZMQ_XPUB_WELCOME_MSG, cfg->welcome);
+    if (!ok) {
+        (void)keel_err_set(err, KEEL_EIO, "cannot set a socket's options: %s", zmq_strerror(errno));
+        zmq_close(s);
+        return NULL;
+    }
+    return s;
+}
+
+keel_status keel_socket_bind(void *socket, const char *endpoint, keel_err *err)
+{
+    if (zmq_bind(socket, endpoint) != 0)
+        return keel_err_set(err, KEEL_EIO, "cannot bind %s: %s", endpoint, zmq_strerror(errno));
+    return KEEL_OK;
+}
+
+keel_status keel_socket_connect(void *socket, const char *endpoint, keel_err *err)
+{
+    if (zmq_connect(socket, endpoint) != 0)
+        return keel_err_set(err, KEEL_EIO, "cannot connect %s: %s", endpoint, zmq_strerror(errno));
+    return KEEL_OK;
+}
+
+keel_status keel_endpoint_make(const char *template_text, const char *run, const char *service,
+                               char *out, size_t cap)
+{
+    size_t len = 0;
+    bool fits = cap > 0;
+    for (const char *at = template_text; fits && *at != '\0';) {
+        const char *value = NULL;
+        if (strncmp(at, "{run}", 5) == 0) {
+            value = run;
+            at += 5;
+        } else if (strncmp(at, "{service}", 9) == 0) {
+            value = service;
+            at += 9;
+        }
+        fits = value != NULL ? keel_text_add(out, cap, &len, "%s", value)
+                             : keel_text_add(out, cap, &len, "%c", *at++);
+    }
+    if (!fits || (strncmp(out, "ipc://", 6) == 0 && len - 6 > IPC_PATH_MAX))
+        return KEEL_ETOOBIG;
+    return KEEL_OK;
+}

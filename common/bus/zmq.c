@@ -1,0 +1,127 @@
+#include "common/base/assert.h"
+#include "common/base/mem.h"
+#include "common/bus/bus.h"
+#include "common/bus/socket.h"
+#include "common/domain/allocation.h"
+
+#include <errno.h>
+#include <string.h>
+#include <zmq.h>
+
+typedef struct zmq_bus {
+    void *ctx;
+    void *pub; /* XPUB, bound */
+    void *sub; /* SUB, connected to all peers */
+    char topic[KEEL_TOPIC_MAX];
+    zmq_msg_t body; /* of the last received frame */
+} zmq_bus;
+
+static void bus_publish(void *self, const char *topic, const uint8_t *frame, size_t len)
+{
+    zmq_bus *b = self;
+    if (zmq_send(b->pub, topic, strlen(topic), ZMQ_SNDMORE) >= 0)
+        (void)zmq_send(b->pub, frame, len, 0);
+}
+
+static void bus_subscribe(void *self, const char *prefix)
+{
+    zmq_bus *b = self;
+    KEEL_ASSERT(zmq_setsockopt(b->sub, ZMQ_SUBSCRIBE, prefix, strlen(prefix)) == 0);
+}
+
+/* Take one multipart message; false when it is not [topic][envelope]. */
+static bool take_parts(zmq_bus *b, int topic_len)
+{
+    int more = 0, parts = 1;
+    size_t size = sizeof more;
+    zmq_getsockopt(b->sub, ZMQ_RCVMORE, &more, &size);
+    while (more) {
+        if (zmq_msg_recv(&b->body, b->sub, ZMQ_DONTWAIT) < 0)
+            return false;
+        more = zmq_msg_more(&b->body);
+        parts++;
+    }
+    if (parts != 2 || topic_len >= KEEL_TOPIC_MAX)
+        return false;
+    b->topic[topic_len] = '\0';
+    return strlen(b->topic) == (size_t)topic_len;
+}
+
+static keel_status bus_receive(void *self, keel_bus_frame *out)
+{
+    zmq_bus *b = self;
+    for (;;) {
+        const int n = zmq_recv(b->sub, b->topic, sizeof b->topic - 1, ZMQ_DONTWAIT);
+        if (n < 0)
+            return KEEL_EUNAVAIL;
+        if (!take_parts(b, n))
+            continue;
+        *out = (keel_bus_frame){b->topic, zmq_msg_data(&b->body), zmq_msg_size(&b->body)};
+        return KEEL_OK;
+    }
+}
+
+static keel_status bus_joined(void *self, char *out, size_t cap)
+{
+    zmq_bus *b = self;
+    uint8_t message[KEEL_TOPIC_MAX + 1];
+    for (;;) {
+        const int n = zmq_recv(b->pub, message, sizeof message, ZMQ_DONTWAIT);
+        if (n < 0)
+            return KEEL_EUNAVAIL;
+        if (n < 1 || (size_t)n > sizeof message || (size_t)n > cap || message[0] != 1)
+            continue; /* an unsubscription, or nothing of ours */
+        memcpy(out, message + 1, (size_t)n - 1);
+        out[n - 1] = '\0';
+        return KEEL_OK;
+    }
+}
+
+static void bus_close(void *self)
+{
+    zmq_bus *b = self;
+    zmq_msg_close(&b->body);
+    if (b->pub != NULL)
+        zmq_close(b->pub);
+    if (b->sub != NULL)
+        zmq_close(b->sub);
+    zmq_ctx_term(b->ctx);
+    keel_free(&b);
+}
+
+static const keel_bus_ops ops = {bus_publish, bus_subscribe, bus_receive, bus_joined, bus_close};
+
+keel_status keel_bus_zmq_open(const keel_bus_zmq_cfg *cfg, keel_bus *bus, keel_err *err)
+{
+    const keel_socket_cfg inside = {
+        .hwm = KEEL_HWM_INSIDE, .msg_bytes_max = KEEL_MSG_BYTES_INSIDE, .verbose = true};
+    zmq_bus *b = keel_xcalloc(1, sizeof *b);
+    keel_status status = KEEL_EIO;
+    b->ctx = zmq_ctx_new();
+    KEEL_ASSERT(b->ctx != NULL);
+    zmq_msg_init(&b->body);
+    b->pub = keel_socket_new(b->ctx, ZMQ_XPUB, &inside, err);
+    b->sub = keel_socket_new(b->ctx, ZMQ_SUB, &inside, err);
+    if (b->pub == NULL || b->sub == NULL)
+        goto out;
+    status = keel_socket_bind(b->pub, cfg->outbox, err);
+    for (int i = 0; i < cfg->peers_n && status == KEEL_OK; i++)
+        status = keel_socket_connect(b->sub, cfg->peers[i], err);
+    if (status == KEEL_OK) {
+        *bus = (keel_bus){b, &ops};
+        return KEEL_OK;
+    }
+out:
+    bus_close(b);
+    return status;
+}
+
+bool keel_bus_zmq_wait(const keel_bus *bus, int extra_fd, int timeout_ms)
+{
+    const zmq_bus *b = bus->self;
+    zmq_pollitem_t items[3] = {
+        {b->sub, 0, ZMQ_POLLIN, 0}, {b->pub, 0, ZMQ_POLLIN, 0}, {NULL, extra_fd, ZMQ_POLLIN, 0}};
+    if (zmq_poll(items, extra_fd >= 0 ? 3 : 2, timeout_ms) < 0 && errno == EINTR)
+        return false;
+    return extra_fd >= 0 && (items[2].revents & ZMQ_POLLIN) != 0;
+}
