@@ -328,4 +328,5 @@ const keel_service_spec keel_ledger_spec = {
     .commit = commit_step,
     .resume = resume_app,
     .recall = recall_step,
+    .base_topic = KEEL_TOPIC_COUNT,
 };
