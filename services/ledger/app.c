@@ -294,7 +294,7 @@ static void close_app(void *arg)
 /* Only journals take it (J1): the books themselves are in SQLite. */
 static keel_status save_app(const void *arg, uint8_t *buf, size_t cap, size_t *len)
 {
-    return keel_ledger_save(((const app *)arg)->engine, buf, cap, len);
+    return keel_ledger_save(((const app *)arg)->engine, false, buf, cap, len);
 }
 
 static keel_status load_app(void *arg, const uint8_t *buf, size_t len)
