@@ -7,18 +7,29 @@ void keel_la_init(void)
     openblas_set_num_threads(1);
 }
 
+/* BLAS leaves y alone when the sum is empty; here an empty sum is 0. */
+static void scale(int n, double beta, double *y)
+{
+    for (int i = 0; i < n; i++)
+        y[i] = beta == 0 ? 0 : beta * y[i]; /* exact: 0 also clears what is not a number */
+}
+
 void keel_la_matvec(int m, int n, double alpha, const double *a, int ld, const double *x,
                     double beta, double *y)
 {
-    if (m > 0)
+    if (n > 0 && m > 0)
         cblas_dgemv(CblasColMajor, CblasNoTrans, m, n, alpha, a, ld, x, 1, beta, y, 1);
+    else
+        scale(m, beta, y);
 }
 
 void keel_la_matvec_t(int m, int n, double alpha, const double *a, int ld, const double *x,
                       double beta, double *y)
 {
-    if (n > 0)
+    if (n > 0 && m > 0)
         cblas_dgemv(CblasColMajor, CblasTrans, m, n, alpha, a, ld, x, 1, beta, y, 1);
+    else
+        scale(n, beta, y);
 }
 
 void keel_la_rank_one(int m, int n, double alpha, const double *x, const double *y, double *a,

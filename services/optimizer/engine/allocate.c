@@ -184,6 +184,14 @@ static void set_multipliers(keel_allocator *a, const double *y)
         a->constraints[r].multiplier = y != NULL ? y[r] : 0.0;
 }
 
+/* A free variable may end a rounding outside its bound; a weight below 0 is no weight. The rows then
+ * miss by as much, which the primal residual says. */
+static void take_point(keel_allocator *a, const double *x)
+{
+    for (int i = 0; i < a->n; i++)
+        a->weights[i] = fmin(a->high[i], fmax(a->low[i], x[i]));
+}
+
 /* One exact solve over low[], high[]. */
 static keel_status solve_min_variance(keel_allocator *a, keel_qp *qp, const double *covariance,
                                       keel_allocation_answer *out)
@@ -197,14 +205,14 @@ static keel_status solve_min_variance(keel_allocator *a, keel_qp *qp, const doub
         name_conflict(a, &answer, qp == a->reduced, out->conflict);
     if (answer.outcome != KEEL_QP_OPTIMAL)
         return KEEL_OK;
-    memcpy(a->weights, answer.x, (size_t)a->n * sizeof(double));
+    take_point(a, answer.x);
     set_multipliers(a, answer.y);
     out->bound_multipliers = answer.z;
     out->certificate = (keel_certificate){
         .kind = KEEL_CERTIFICATE_OPTIMAL,
         .outcome = KEEL_OUTCOME_SOLVED,
         .iterations = answer.iterations,
-        .primal_residual = answer.primal_residual,
+        .primal_residual = fmax(answer.primal_residual, violation_of(a, a->weights)),
         .dual_residual = answer.dual_residual,
         .gap = answer.gap,
     };
@@ -236,7 +244,7 @@ static keel_status project(keel_allocator *a, keel_allocation_answer *out)
     if (answer.outcome == KEEL_QP_INFEASIBLE)
         name_conflict(a, &answer, a->positions_max < a->n, out->conflict);
     if (answer.outcome == KEEL_QP_OPTIMAL)
-        memcpy(a->weights, answer.x, (size_t)a->n * sizeof(double));
+        take_point(a, answer.x);
     out->certificate.iterations = answer.iterations;
     return KEEL_OK;
 }
@@ -479,6 +487,28 @@ static keel_status check_static(keel_allocator *a, keel_err *err)
     return KEEL_OK;
 }
 
+/* Can so few weights fill the budget? */
+static keel_status check_support(keel_allocator *a, keel_err *err)
+{
+    const keel_support_problem p = support_problem(a);
+    memset(a->score, 0, (size_t)a->n * sizeof(double));
+    keel_support_choose(&p, a->score, a->kept, a->demanded);
+    int kept = 0;
+    for (int i = 0; i < a->n; i++)
+        kept += a->kept[i];
+    if (kept > a->positions_max)
+        return keel_err_set(err, KEEL_EREFUSED,
+                            "portfolio.max_positions %d: %d lower bounds of weights are above 0",
+                            a->positions_max, kept);
+    const double reach = keel_support_capacity(&p, a->kept);
+    if (reach < a->row_lo[0] - KEEL_FEASIBLE_TOLERANCE)
+        return keel_err_set(err, KEEL_EREFUSED,
+                            "portfolio.max_positions %d: so many weights reach %g, below %g = 1 - "
+                            "optimizer.cash_min: raise it, or optimizer.weight_max",
+                            a->positions_max, reach, a->row_lo[0]);
+    return KEEL_OK;
+}
+
 /* Is there any portfolio at all? Solved as a projection of 0, which names what conflicts. */
 static keel_status check_feasible(keel_allocator *a, keel_err *err)
 {
@@ -498,16 +528,7 @@ static keel_status check_feasible(keel_allocator *a, keel_err *err)
         return keel_err_set(err, KEEL_EREFUSED,
                             "optimizer: no weights satisfy the limits; in conflict: %s",
                             probe.conflict);
-    const keel_support_problem p = support_problem(a);
-    memset(a->score, 0, (size_t)a->n * sizeof(double));
-    keel_support_choose(&p, a->score, a->kept, a->demanded);
-    const double reach = keel_support_capacity(&p, a->kept);
-    if (reach < a->row_lo[0] - KEEL_FEASIBLE_TOLERANCE)
-        return keel_err_set(err, KEEL_EREFUSED,
-                            "portfolio.max_positions %d: so many weights reach %g, below %g = 1 - "
-                            "optimizer.cash_min: raise it, or optimizer.weight_max",
-                            a->positions_max, reach, a->row_lo[0]);
-    return KEEL_OK;
+    return check_support(a, err);
 }
 
 keel_allocator *keel_allocator_new(const keel_allocator_cfg *cfg, keel_err *err)
