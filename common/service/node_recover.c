@@ -500,7 +500,7 @@ static bool recall_step(keel_service *n, uint64_t step)
 
 static bool can_recall(const keel_service *n)
 {
-    return n->spec->recall != NULL || n->spec->base_topic != KEEL_TOPIC_COUNT;
+    return n->spec->recall != NULL || n->spec->on_own != NULL;
 }
 
 static bool serve_step(keel_service *n, uint64_t step)
