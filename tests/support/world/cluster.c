@@ -53,11 +53,11 @@ void keel_cluster_start_one(keel_cluster *c, int i)
 {
     if (i >= KEEL_CLUSTER_SERVICES) {
         keel_test_redis *r = &c->redis[i - KEEL_CLUSTER_SERVICES];
-        if (r->dir[0] == '\0') {
-            r->durable = i == KEEL_CLUSTER_LOG;
-            snprintf(r->dir, sizeof r->dir, "%s", c->dir);
-            snprintf(r->socket, sizeof r->socket, "%s/%s.sock", c->dir, keel_cluster_name(i));
-        }
+        char dir[sizeof c->dir];
+        memcpy(dir, c->dir, sizeof dir);
+        r->durable = i == KEEL_CLUSTER_LOG;
+        snprintf(r->dir, sizeof r->dir, "%s", dir);
+        snprintf(r->socket, sizeof r->socket, "%s/%s.sock", dir, keel_cluster_name(i));
         keel_test_redis_again(r);
         c->pids[i] = r->pid;
         return;
