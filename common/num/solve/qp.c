@@ -60,20 +60,6 @@ void keel_qp_free(keel_qp **of)
     keel_free(of);
 }
 
-static bool all_finite(const double *values, size_t n)
-{
-    /* x * 0 is 0 or NaN; four sums keep the adders busy over a matrix of 1 MB */
-    double sum[4] = {0, 0, 0, 0};
-    size_t i = 0;
-    for (; i + 4 <= n; i += 4) {
-        for (size_t j = 0; j < 4; j++)
-            sum[j] += values[i + j] * 0.0;
-    }
-    for (; i < n; i++)
-        sum[0] += values[i] * 0.0;
-    return isfinite(sum[0] + sum[1] + sum[2] + sum[3]);
-}
-
 /* -inf below and +inf above say "no bound", as +-KEEL_QP_NO_BOUND does. */
 static keel_status check_sides(const double *lo, const double *hi, int count, double tolerance)
 {
@@ -93,9 +79,9 @@ static keel_status check(const keel_qp *qp, const keel_qp_problem *p)
 {
     if (p->n < 1 || p->n > qp->n_max || p->m < 0 || p->m > qp->m_max)
         return KEEL_ERANGE;
-    const size_t n = (size_t)p->n, m = (size_t)p->m;
-    if (!all_finite(p->s, keel_sym_len(p->n)) || (p->c != NULL && !all_finite(p->c, n)) ||
-        (m > 0 && !all_finite(p->a, m * n)))
+    if (!keel_la_all_finite((int)keel_sym_len(p->n), p->s) ||
+        (p->c != NULL && !keel_la_all_finite(p->n, p->c)) ||
+        (p->m > 0 && !keel_la_all_finite(p->m * p->n, p->a)))
         return KEEL_ENONFINITE;
     KEEL_TRY(check_sides(p->lower, p->upper, p->n, KEEL_QP_TOLERANCE));
     return check_sides(p->row_lo, p->row_hi, p->m, 0);
