@@ -38,7 +38,7 @@ keel_qp *keel_qp_new(int n_max, int m_max)
     qp->gram = keel_xcalloc(m * m, sizeof *qp->gram);
     qp->rhs = keel_xcalloc(m, sizeof *qp->rhs);
     qp->triangle = keel_xcalloc(n * n, sizeof *qp->triangle);
-    qp->work = keel_xcalloc(4 * n + 1, sizeof *qp->work);
+    qp->work = keel_xcalloc(4 * n + m + 1, sizeof *qp->work);
     qp->active = keel_xcalloc(n, sizeof *qp->active);
     qp->position = keel_xcalloc(n, sizeof *qp->position);
     qp->ignored = keel_xcalloc(m + n, sizeof *qp->ignored);
@@ -132,15 +132,23 @@ static void clean_status(keel_qp *qp)
     }
 }
 
+/* From the status in hand; true when that gave a certified answer. */
+static bool solve_near(keel_qp *qp, keel_qp_answer *answer)
+{
+    clean_status(qp);
+    qp_step step = qp_block_pivot(qp);
+    if (step == QP_STEP_UNSETTLED)
+        step = qp_repair(qp);
+    return step == QP_STEP_DONE && qp_certify(qp, answer);
+}
+
 static qp_step solve_cold(keel_qp *qp, keel_qp_answer *answer, bool *certified)
 {
     memset(qp->status, 0, (size_t)(qp->m + qp->n));
-    clean_status(qp);
-    qp_step step = qp_block_pivot(qp);
-    *certified = step == QP_STEP_DONE && qp_certify(qp, answer);
+    *certified = solve_near(qp, answer);
     if (*certified)
-        return step;
-    step = qp_dual_active_set(qp);
+        return QP_STEP_DONE;
+    qp_step step = qp_dual_active_set(qp);
     if (step == QP_STEP_CONFLICT || step == QP_STEP_SINGULAR)
         return step;
     /* the dual method gives the status; solving for it afresh sheds the rounding of its updates */
@@ -151,11 +159,7 @@ static qp_step solve_cold(keel_qp *qp, keel_qp_answer *answer, bool *certified)
 
 static keel_qp_outcome outcome_of(keel_qp *qp, keel_qp_answer *answer)
 {
-    bool certified = false;
-    if (qp->warm) {
-        clean_status(qp);
-        certified = qp_block_pivot(qp) == QP_STEP_DONE && qp_certify(qp, answer);
-    }
+    bool certified = qp->warm && solve_near(qp, answer);
     const qp_step step = certified ? QP_STEP_DONE : solve_cold(qp, answer, &certified);
     qp->warm = certified;
     if (certified)
