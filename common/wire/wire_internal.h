@@ -251,6 +251,7 @@ keel_status wire_read(const wire_type *type, keel_arena *arena, const ProtobufCM
 /* Checks of one value; what is absent is KEEL_EFORMAT, an enum value not known KEEL_EUNKNOWN. */
 keel_status wire_check_text(const char *text, size_t cap, wire_rule rule, wire_need need);
 keel_status wire_check_reals(const double *values, size_t n, wire_rule rule);
+keel_status wire_check_unit_diagonal(const double *packed, int n);
 
 /* Take an initialised generated struct from `room`; NULL when it is full. */
 ProtobufCMessage *wire_message(keel_arena *room, const ProtobufCMessageDescriptor *descriptor);
