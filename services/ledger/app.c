@@ -292,6 +292,17 @@ static void close_app(void *arg)
     keel_ledger_free(&((app *)arg)->engine);
 }
 
+/* Only journals take it (J1): the books themselves are in SQLite. */
+static keel_status save_app(const void *arg, uint8_t *buf, size_t cap, size_t *len)
+{
+    return keel_ledger_save(((const app *)arg)->engine, false, buf, cap, len);
+}
+
+static keel_status load_app(void *arg, const uint8_t *buf, size_t len)
+{
+    return keel_ledger_load(((app *)arg)->engine, buf, len);
+}
+
 static const keel_line line[] = {
     {"risk", -1, false, NULL}, {"strategy-coordinator", -1, false, NULL},
     {"feed", 0, false, NULL},  {"execution", 0, false, NULL},
@@ -324,6 +335,8 @@ const keel_service_spec keel_ledger_spec = {
     .request_topic = KEEL_TOPIC_COUNT,
     .open = open_app,
     .close = close_app,
+    .save = save_app,
+    .load = load_app,
     .on_step = close_step,
     .commit = commit_step,
     .resume = resume_app,
