@@ -2,6 +2,7 @@
 #include "common/bus/steps.h"
 
 #include <criterion/criterion.h>
+#include <stdio.h>
 #include <string.h>
 
 typedef struct arrival {

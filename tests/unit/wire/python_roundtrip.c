@@ -4,7 +4,8 @@
  *   python_roundtrip same DIR     every <name>.<type>.bin of DIR decodes, and encodes to the same
  *                                 bytes as the sample
  *   python_roundtrip check DIR    every *.<type>.bin of DIR is accepted
- *   python_roundtrip sizes DIR    name, bytes for 14 instruments, bytes for 100
+ *   python_roundtrip sizes DIR    name, bytes for 14 instruments, bytes for 100, JSON for 2:
+ *                                 what docs/messages.md shows
  */
 #include "tests/support/wire_samples.h"
 
@@ -115,8 +116,11 @@ static void sizes_all(void)
         const keel_sample_ops *sample = &keel_samples[i];
         const size_t small = keel_sample_encode(sample, 14, bytes, BUF);
         const size_t large = keel_sample_encode(sample, 100, bytes, BUF);
-        printf("%-20s %7zu %7zu\n", keel_payload_name(sample->payload), small, large);
-        passed++;
+        const size_t len = keel_sample_encode(sample, 2, bytes, BUF);
+        keel_arena_reset(&arena);
+        count(keel_wire_json(&arena, sample->payload, bytes, len, text, BUF) == KEEL_OK, "json",
+              sample->name);
+        printf("%-20s %7zu %7zu %s\n", keel_payload_name(sample->payload), small, large, text);
     }
 }
 
