@@ -1,8 +1,10 @@
 /* Lists kept by hand equal the generated ones: neither grows alone. */
 #include "common/wire/wire_internal.h"
+#include "tests/support/data.h"
 
 #include <criterion/criterion.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 typedef struct entry {
@@ -218,4 +220,27 @@ Test(lists, no_message_holds_itself)
         if (type != NULL)
             cr_assert_leq(depth_of(type->descriptor, 1), 4);
     }
+}
+
+/* docs/messages.md names every topic with its payload and publisher, and every payload number. */
+Test(lists, docs_name_every_topic_and_payload)
+{
+    const char *root = getenv("KEEL_SOURCE_DIR");
+    char path[512], want[256];
+    size_t len;
+    snprintf(path, sizeof path, "%s/docs/messages.md", root != NULL ? root : ".");
+    char *page = keel_test_read(path, &len);
+    for (int t = 0; t < KEEL_TOPIC_COUNT; t++) {
+        static const char *const classes[] = {"stream", "state", "record", "control"};
+        const keel_topic_info *info = keel_topic_describe((keel_topic)t);
+        snprintf(want, sizeof want, "| `%s` | %s | %s (%d) | %s", info->template_text,
+                 classes[info->topic_class], wire_type_of(info->payload)->descriptor->short_name,
+                 (int)info->payload, info->publisher[0] == '*' ? "any" : info->publisher);
+        cr_expect_not_null(strstr(page, want), "%s", want);
+    }
+    for (size_t i = 1; i < COUNT(payloads); i++) {
+        snprintf(want, sizeof want, " (%d)", payloads[i].value);
+        cr_expect_not_null(strstr(page, want), "%s", payloads[i].name);
+    }
+    free(page);
 }
