@@ -1,5 +1,6 @@
-/* Any bytes as the envelope (first byte 0) or as payload number first byte - 1: what get accepts, put
- * writes, and what put wrote is a fixed point of get and put; JSON never fails on what get accepts. */
+/* Any bytes as the envelope (first byte 0) or as payload number first byte - 1: what get accepts,
+ * put writes, and what put wrote is a fixed point of get and put; JSON never fails on what get
+ * accepts. */
 #include "common/base/assert.h"
 #include "tests/support/wire_samples.h"
 

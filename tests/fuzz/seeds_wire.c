@@ -1,4 +1,5 @@
-/* seeds_wire DIR: one good input of each kind for fuzz_wire, so that it starts inside the formats. */
+/* seeds_wire DIR: one good input of each kind for fuzz_wire, so that it starts inside the
+ * formats. */
 #include "tests/support/wire_samples.h"
 
 #include <stdio.h>
