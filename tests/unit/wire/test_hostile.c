@@ -199,7 +199,7 @@ Test(hostile, envelopes_with_tricks)
     cr_assert_eq(keel_wire_put_envelope(&in, bytes, BUF, &len), KEEL_OK);
     static const struct {
         const char *what;
-        uint8_t tail[8];
+        uint8_t tail[12];
         size_t n;
         keel_status expected;
     } cases[] = {
@@ -209,6 +209,10 @@ Test(hostile, envelopes_with_tricks)
         {"field 0, over-long", {0x82, 0x80, 0x00, 0}, 4, KEEL_EFORMAT},
         {"a group", {12 << 3 | 3, 12 << 3 | 4}, 2, KEEL_EFORMAT},
         {"length past the end", {12 << 3 | 2, 5, 'a'}, 3, KEEL_EFORMAT},
+        {"a number of 65 bits",
+         {10 << 3, 255, 255, 255, 255, 255, 255, 255, 255, 255, 2},
+         11,
+         KEEL_EFORMAT},
         {"version 2", {1 << 3, 2}, 2, KEEL_EVERSION},
         {"unknown type", {2 << 3, 99}, 2, KEEL_EUNKNOWN},
         {"a field of a newer version", {12 << 3, 1}, 2, KEEL_OK},
