@@ -158,6 +158,8 @@ static void run_disturbed(keel_host *host, chaos *c, outcome *o, int events, sce
                  keel_apps[i]->name, (unsigned long long)keel_host_done(host, keel_apps[i]->name));
 }
 
+static keel_log_level log_level;
+
 /* One whole run; seed 0 = undisturbed. */
 static outcome run_world(uint64_t seed, unsigned without, scene what)
 {
@@ -186,7 +188,8 @@ static outcome run_world(uint64_t seed, unsigned without, scene what)
                          .judge_arg = &c,
                          .epoch_ns = 1,
                          .without = without,
-                         .snapshot_gap_ns = -1};
+                         .snapshot_gap_ns = -1,
+                         .log_level = log_level};
     if (seed != 0) {
         c.lose = losses[below(&c, 4)];
         cfg.ring_steps = rings[below(&c, 3)];
@@ -268,13 +271,22 @@ static void verdict(bool ok, const char *what)
         failed++;
 }
 
-int main(void)
+/* `test_recovery SEED quiet|requests`: one schedule, with the services' log on stderr. */
+static int run_one(const char *seed, const char *what)
+{
+    return judge_seed(strtoull(seed, NULL, 10), 0, what[0] == 'q' ? QUIET : REQUESTS, false);
+}
+
+int main(int argc, char **argv)
 {
     const bool is_long = getenv("KEEL_LONG") != NULL;
     const uint64_t seeds = is_long ? 2000 : 60;
     char text[160];
     outcome undisturbed = run_world(0, 0, QUIET);
     reference = undisturbed.payloads;
+    log_level = argc == 3 ? KEEL_LOG_INFO : KEEL_LOG_ERROR;
+    if (argc == 3)
+        return run_one(argv[1], argv[2]);
     verdict(undisturbed.text[0] == '\0', "the undisturbed run ends");
     printf("  %d payloads, %d approvals, %d fills\n", keel_payloads_n(reference),
            keel_payloads_of(reference, "v1.alloc.approved."),
