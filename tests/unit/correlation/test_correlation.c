@@ -524,6 +524,9 @@ Test(correlation, snapshot_changes_nothing)
             broken[at] ^= 0x10;
             cr_expect_eq(keel_corr_load(a, broken, len), KEEL_EFORMAT, "byte %zu", at);
         }
+        memcpy(broken, snapshot, len);
+        broken[50 + 7] ^= 0x80; /* a negative close */
+        cr_expect_eq(keel_corr_load(a, broken, len), KEEL_EFORMAT);
         keel_corr_free(&a);
         keel_corr_free(&a);
     }
