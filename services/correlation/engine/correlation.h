@@ -59,7 +59,7 @@ typedef struct keel_corr_out {
     keel_covariance covariance;   /* valid until the next call on this engine */
 } keel_corr_out;
 
-/* Build an engine. NULL with *err (may be NULL): KEEL_ERANGE, KEEL_EINVAL; the text names the field.
+/* Build an engine. NULL with *err (may be NULL) on KEEL_ERANGE or KEEL_EINVAL, naming the field.
  * The caller owns the result and ends it with keel_corr_free(). */
 KEEL_MUST_CHECK keel_corr *keel_corr_new(const keel_corr_cfg *cfg, keel_err *err);
 
