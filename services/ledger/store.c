@@ -349,6 +349,8 @@ keel_status keel_store_resume(keel_store *store, keel_ledger *eng, uint64_t *ste
 
 keel_status keel_store_check_fill(keel_store *store, const char *fill_id)
 {
+    if (store->fills_n == store->fills_max)
+        return KEEL_ENOSPC;
     sqlite3_stmt *s = store_begin(store, STORE_HAS_FILL);
     sqlite3_bind_text(s, 2, fill_id, -1, SQLITE_STATIC);
     const int rc = sqlite3_step(s);

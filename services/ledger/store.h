@@ -50,8 +50,12 @@ void keel_store_close(keel_store **store);
 KEEL_MUST_CHECK keel_status keel_store_resume(keel_store *store, keel_ledger *eng,
                                               uint64_t *step_done);
 
-/* KEEL_EEXIST when the fill is committed, KEEL_OK when it is not, KEEL_EUNAVAIL. */
+/* KEEL_EEXIST when the fill is committed, KEEL_OK when it is not and there is room to collect it,
+ * KEEL_ENOSPC, KEEL_EUNAVAIL. Asked before the engine books it: what is booked is then collected. */
 KEEL_MUST_CHECK keel_status keel_store_check_fill(keel_store *store, const char *fill_id);
+
+/* The same for a capital allocation of len bytes and its transfer. */
+KEEL_MUST_CHECK keel_status keel_store_check_capital(const keel_store *store, size_t len);
 
 /* Collect for the open step. KEEL_ENOSPC: more than a step may have. Copied. */
 KEEL_MUST_CHECK keel_status keel_store_add_fill(keel_store *store, const keel_fill *fill,

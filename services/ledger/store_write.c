@@ -11,6 +11,14 @@ enum { PRUNE_EVERY_STEPS = 64 };
 
 /* ---- collect ---- */
 
+keel_status keel_store_check_capital(const keel_store *store, size_t len)
+{
+    return store->transfers_n < KEEL_STORE_TRANSFERS_MAX && store->notes_n < KEEL_STORE_NOTES_MAX &&
+                   store->payloads.size - store->payloads.used > len + 32 /* alignment */
+               ? KEEL_OK
+               : KEEL_ENOSPC;
+}
+
 keel_status keel_store_add_fill(keel_store *store, const keel_fill *fill, const keel_booked *booked)
 {
     if (store->fills_n == store->fills_max)
