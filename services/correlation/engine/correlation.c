@@ -166,20 +166,29 @@ static int rows_held(const keel_corr *eng)
     return rows < INT_MAX ? (int)rows : INT_MAX;
 }
 
+static double variance_floor(const keel_corr *eng)
+{
+    const int n = eng->cfg.n;
+    double largest = 0.0;
+    for (int i = 0; i < n; i++)
+        largest = fmax(largest, eng->covariance[keel_packed_at(n, i, i)]);
+    return fmax(KEEL_CORR_VARIANCE_FLOOR, KEEL_CORR_CALM_FRAC * largest);
+}
+
 /* 0 where the floor applies. Where an instrument stands still the window's updates leave rounding
  * noise, far below the floor. */
-static void fill_volatility(keel_corr *eng)
+static void fill_volatility(keel_corr *eng, double floor_variance)
 {
     const int n = eng->cfg.n;
     for (int i = 0; i < n; i++) {
         const double variance = eng->covariance[keel_packed_at(n, i, i)];
-        eng->volatility[i] = variance < KEEL_CORR_VARIANCE_FLOOR ? 0.0 : sqrt(variance);
+        eng->volatility[i] = variance < floor_variance ? 0.0 : sqrt(variance);
     }
 }
 
 /* Correlation from covariance and volatility (0 = floored), then covariance from correlation, so
  * that the two messages cannot disagree. Returns the mean of the off-diagonal. */
-static double fill_matrices(keel_corr *eng, double keep_frac)
+static double fill_matrices(keel_corr *eng, double keep_frac, double floor_variance)
 {
     const int n = eng->cfg.n;
     double *v = eng->volatility;
@@ -195,7 +204,7 @@ static double fill_matrices(keel_corr *eng, double keep_frac)
         }
     }
     for (int i = 0; i < n; i++)
-        v[i] = fmax(v[i], sqrt(KEEL_CORR_VARIANCE_FLOOR));
+        v[i] = fmax(v[i], sqrt(floor_variance));
     for (int j = 0; j < n; j++) {
         for (int i = j; i < n; i++) {
             const size_t at = keel_packed_at(n, i, j);
@@ -230,8 +239,9 @@ static void emit(keel_corr *eng, int64_t close_ns, keel_corr_out *out)
                                    ? keel_ewma_covariance(eng->ewma, eng->covariance)
                                    : keel_rolling_covariance(eng->rolling, eng->covariance);
     KEEL_ASSERT(status == KEEL_OK);
-    fill_volatility(eng);
-    const double mean = fill_matrices(eng, 1.0 - basis.shrinkage_frac);
+    const double floor_variance = variance_floor(eng);
+    fill_volatility(eng, floor_variance);
+    const double mean = fill_matrices(eng, 1.0 - basis.shrinkage_frac, floor_variance);
     out->made |= KEEL_CORR_MADE_MATRIX;
     out->correlation = (keel_correlation){
         .universe_hash = c->universe_hash,
