@@ -21,6 +21,8 @@ keel_qp *keel_qp_new(int n_max, int m_max)
     qp->n_max = n_max;
     qp->m_max = m_max;
     qp->status = keel_xcalloc(m + n, sizeof *qp->status);
+    qp->next = keel_xcalloc(m + n, sizeof *qp->next);
+    qp->best = keel_xcalloc(m + n, sizeof *qp->best);
     qp->lo = keel_xcalloc(m + n, sizeof *qp->lo);
     qp->hi = keel_xcalloc(m + n, sizeof *qp->hi);
     qp->row_size = keel_xcalloc(m, sizeof *qp->row_size);
@@ -50,11 +52,11 @@ void keel_qp_free(keel_qp **of)
     keel_qp *qp = *of;
     if (qp == NULL)
         return;
-    void *owned[] = {qp->status,   qp->lo,     qp->hi,        qp->row_size, qp->x,
-                     qp->y,        qp->z,      qp->gradient,  qp->pick,     qp->row_pick,
-                     qp->scratch,  qp->block,  qp->row_value, qp->conflict, qp->columns,
-                     qp->gram,     qp->rhs,    qp->triangle,  qp->work,     qp->active,
-                     qp->position, qp->ignored};
+    void *owned[] = {qp->status,   qp->next,     qp->best,     qp->lo,     qp->hi,
+                     qp->row_size, qp->x,        qp->y,        qp->z,      qp->gradient,
+                     qp->pick,     qp->row_pick, qp->scratch,  qp->block,  qp->row_value,
+                     qp->conflict, qp->columns,  qp->gram,     qp->rhs,    qp->triangle,
+                     qp->work,     qp->active,   qp->position, qp->ignored};
     for (size_t i = 0; i < sizeof owned / sizeof owned[0]; i++)
         keel_free(&owned[i]);
     keel_free(of);
