@@ -159,6 +159,11 @@ static qp_step solve_cold(keel_qp *qp, keel_qp_answer *answer, bool *certified)
     return step;
 }
 
+static void clear(keel_qp_answer *answer)
+{
+    memset(answer, 0, sizeof *answer);
+}
+
 static keel_qp_outcome outcome_of(keel_qp *qp, keel_qp_answer *answer)
 {
     bool certified = qp->warm && solve_near(qp, answer);
@@ -166,19 +171,20 @@ static keel_qp_outcome outcome_of(keel_qp *qp, keel_qp_answer *answer)
     qp->warm = certified;
     if (certified)
         return KEEL_QP_OPTIMAL;
+    clear(answer); /* of what an earlier attempt has left */
     if (step == QP_STEP_SINGULAR)
         return KEEL_QP_SINGULAR;
     if (step == QP_STEP_CONFLICT && qp_certify_conflict(qp, answer))
         return KEEL_QP_INFEASIBLE;
-    answer->conflict_n = 0;
-    answer->violation = 0;
-    return KEEL_QP_ITERATION_LIMIT;
+    clear(answer);
+    qp->warm = qp_certify(qp, answer);
+    return qp->warm ? KEEL_QP_OPTIMAL : KEEL_QP_ITERATION_LIMIT;
 }
 
 keel_status keel_qp_solve(keel_qp *qp, const keel_qp_problem *problem, keel_qp_answer *answer)
 {
     KEEL_TRY(check(qp, problem));
-    memset(answer, 0, sizeof *answer);
+    clear(answer);
     take_problem(qp, problem);
     answer->outcome = outcome_of(qp, answer);
     answer->iterations = qp->iterations;
