@@ -19,6 +19,7 @@ enum { N_MAX = 40, STEPS = 40, MARKETS = 150, SEED = 20260105 };
 
 typedef struct market {
     int n, window;
+    double trust; /* 0: shrunk as by default; 3: as good as not, so singular but for the ridge */
     double log_price[N_MAX], volatility[N_MAX];
     int64_t closes[N_MAX];
     keel_sector_band bands[3];
@@ -35,6 +36,7 @@ static void make_market(market *m, uint64_t seed)
     m->rng = keel_rng_seeded(seed);
     m->n = 2 + (int)keel_rng_below(&m->rng, N_MAX - 1);
     m->window = 4 + (int)keel_rng_below(&m->rng, 40);
+    m->trust = seed % 2 == 0 ? 0 : 3;
     memset(&universe, 0, sizeof universe);
     universe.n = m->n;
     universe.hash = HASH;
@@ -71,7 +73,7 @@ static keel_corr *correlation_of(const market *m)
                                .log_returns = true,
                                .rows_window = m->window,
                                .rows_min = 3,
-                               .rows_full_trust = 3};
+                               .rows_full_trust = m->trust};
     keel_err err = {0};
     keel_corr *eng = keel_corr_new(&cfg, &err);
     cr_assert_not_null(eng, "%s", err.text);
