@@ -425,6 +425,7 @@ bool node_recover(keel_service *n)
     if (fold_own(n) != KEEL_OK)
         return wait_for(n, "log cannot be reached");
     read_last_values(n);
+    node_stage(n, KEEL_STAGE_RECOVERING);
     n->epoch_ns = n->cfg.wall_ns(n->cfg.clock_arg);
     n->snapshot_ns = node_mono(n);
     n->fresh = true;

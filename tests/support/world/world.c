@@ -59,7 +59,7 @@ void keel_payloads_note(keel_payloads *p, const char *topic, const uint8_t *fram
     keel_topic kind;
     keel_arena_reset(&p->arena);
     if (keel_topic_find(topic, strlen(topic), &kind) != KEEL_OK ||
-        keel_topic_describe(kind)->topic_class == KEEL_CLASS_CONTROL ||
+        (keel_topic_describe(kind)->topic_class == KEEL_CLASS_CONTROL && kind != KEEL_TOPIC_STEP) ||
         keel_wire_get_envelope(&p->arena, frame, len, &e) != KEEL_OK || e.step == 0)
         return;
     keel_payload_key k = {.topic_hash = keel_hash(topic, strlen(topic)) | 1,
