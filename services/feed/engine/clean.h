@@ -43,4 +43,9 @@ void keel_clean_free(keel_clean **clean);
 /* Judge the next bar of an instrument, 0 <= instrument < n; close_units > 0. Cost: O(1). */
 keel_verdict keel_clean_on_bar(keel_clean *clean, int instrument, const keel_bar *bar);
 
+/* The last accepted close of an instrument, 0 before the first; and whether `units` jumps from it: what
+ * a complaint about a held bar names. */
+int64_t keel_clean_accepted_units(const keel_clean *clean, int instrument);
+bool keel_clean_is_jump(int64_t units, int64_t accepted_units);
+
 #endif
