@@ -36,16 +36,17 @@ typedef struct loaded {
     keel_universe universe;
     keel_feed_settings feed;
     keel_err err;
+    char data[64]; /* the file of `prices` */
 } loaded;
 
 /* Configuration of `feed_text` under "feed:", %s in it being a file of `prices`. */
 static loaded *load(const char *feed_text)
 {
-    char path[64], data[64], text[4096];
+    char path[64], text[4096];
     loaded *l = keel_xcalloc(1, sizeof *l);
-    write_file(data, prices);
+    write_file(l->data, prices);
     int len = snprintf(text, sizeof text, "%sfeed:\n", universe_text);
-    snprintf(text + len, sizeof text - (size_t)len, feed_text, data);
+    snprintf(text + len, sizeof text - (size_t)len, feed_text, l->data);
     write_file(path, text);
     const keel_config_sources sources = {.file = path};
     l->config = keel_config_load(&sources, &l->err);
@@ -66,9 +67,7 @@ static keel_feed_source *open_source(loaded *l, char name[KEEL_FEED_SOURCE_TEXT_
 
 static void unload(loaded *l)
 {
-    const keel_config_node *files = keel_config_at(l->config, "feed.files");
-    if (files != NULL && keel_config_count(files) > 0)
-        unlink(keel_config_text(keel_config_child(files, 0)));
+    unlink(l->data);
     keel_config_free(&l->config);
     keel_free(&l);
 }
