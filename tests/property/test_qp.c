@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { N = 48, M = 12, LEN = N * (N + 1) / 2 };
+enum { N = KEEL_QP_N_MAX, M = KEEL_QP_M_MAX, LEN = N * (N + 1) / 2, N_USUAL = 48, M_USUAL = 12 };
 
 typedef struct problem {
     int n, m;
@@ -108,13 +108,19 @@ static void make_rows(problem *p, keel_rng *rng)
     }
 }
 
-static void make(problem *p, keel_rng *rng)
+static void make_sized(problem *p, keel_rng *rng, int n, int m)
 {
-    p->n = 1 + (int)keel_rng_below(rng, N);
-    p->m = (int)keel_rng_below(rng, M + 1);
+    p->n = n;
+    p->m = m;
     make_matrix(p, rng);
     make_bounds(p, rng);
     make_rows(p, rng);
+}
+
+static void make(problem *p, keel_rng *rng)
+{
+    const int n = 1 + (int)keel_rng_below(rng, N_USUAL);
+    make_sized(p, rng, n, (int)keel_rng_below(rng, M_USUAL + 1));
 }
 
 /* Largest KKT error in the units of the header: matrix over its scale, x of size 1. */
@@ -199,6 +205,32 @@ Test(qp, answers_satisfy_the_kkt_conditions)
         worst = fmax(worst, error);
     }
     fprintf(stderr, "seeds 1..1500: worst KKT error %.2e\n", worst);
+    keel_qp_free(&qp);
+}
+
+Test(qp, the_largest_size_is_solved_or_refused_with_proof)
+{
+    static problem p;
+    keel_qp *qp = keel_qp_new(N, M);
+    for (uint64_t seed = 1; seed <= 4; seed++) {
+        keel_rng rng = keel_rng_seeded(seed);
+        make_sized(&p, &rng, N, M);
+        keel_qp_reset(qp);
+        keel_qp_answer out = solve(qp, &p);
+        cr_assert_eq(out.outcome, KEEL_QP_OPTIMAL, "seed %d: outcome %d", (int)seed,
+                     (int)out.outcome);
+        cr_expect_lt(kkt_error(&p, &out), 1e-9, "seed %d", (int)seed);
+        p.row_lo[0] = p.row_hi[0] = 100; /* no caps carry that */
+        p.lower[0] = 0;
+        for (int i = 0; i < p.n; i++)
+            p.upper[i] = fmin(p.upper[i], 0.19);
+        out = solve(qp, &p);
+        cr_assert_eq(out.outcome, KEEL_QP_INFEASIBLE, "seed %d: outcome %d", (int)seed,
+                     (int)out.outcome);
+        cr_expect_lt(farkas_gap(&p, &out), -1e-9, "seed %d", (int)seed);
+        fprintf(stderr, "seed %d: %d in the conflict, violation %g\n", (int)seed, out.conflict_n,
+                out.violation);
+    }
     keel_qp_free(&qp);
 }
 

@@ -21,6 +21,8 @@ keel_qp *keel_qp_new(int n_max, int m_max)
     qp->n_max = n_max;
     qp->m_max = m_max;
     qp->status = keel_xcalloc(m + n, sizeof *qp->status);
+    qp->next = keel_xcalloc(m + n, sizeof *qp->next);
+    qp->best = keel_xcalloc(m + n, sizeof *qp->best);
     qp->lo = keel_xcalloc(m + n, sizeof *qp->lo);
     qp->hi = keel_xcalloc(m + n, sizeof *qp->hi);
     qp->row_size = keel_xcalloc(m, sizeof *qp->row_size);
@@ -50,11 +52,11 @@ void keel_qp_free(keel_qp **of)
     keel_qp *qp = *of;
     if (qp == NULL)
         return;
-    void *owned[] = {qp->status,   qp->lo,     qp->hi,        qp->row_size, qp->x,
-                     qp->y,        qp->z,      qp->gradient,  qp->pick,     qp->row_pick,
-                     qp->scratch,  qp->block,  qp->row_value, qp->conflict, qp->columns,
-                     qp->gram,     qp->rhs,    qp->triangle,  qp->work,     qp->active,
-                     qp->position, qp->ignored};
+    void *owned[] = {qp->status,   qp->next,     qp->best,     qp->lo,     qp->hi,
+                     qp->row_size, qp->x,        qp->y,        qp->z,      qp->gradient,
+                     qp->pick,     qp->row_pick, qp->scratch,  qp->block,  qp->row_value,
+                     qp->conflict, qp->columns,  qp->gram,     qp->rhs,    qp->triangle,
+                     qp->work,     qp->active,   qp->position, qp->ignored};
     for (size_t i = 0; i < sizeof owned / sizeof owned[0]; i++)
         keel_free(&owned[i]);
     keel_free(of);
@@ -157,6 +159,11 @@ static qp_step solve_cold(keel_qp *qp, keel_qp_answer *answer, bool *certified)
     return step;
 }
 
+static void clear(keel_qp_answer *answer)
+{
+    memset(answer, 0, sizeof *answer);
+}
+
 static keel_qp_outcome outcome_of(keel_qp *qp, keel_qp_answer *answer)
 {
     bool certified = qp->warm && solve_near(qp, answer);
@@ -164,19 +171,20 @@ static keel_qp_outcome outcome_of(keel_qp *qp, keel_qp_answer *answer)
     qp->warm = certified;
     if (certified)
         return KEEL_QP_OPTIMAL;
+    clear(answer); /* of what an earlier attempt has left */
     if (step == QP_STEP_SINGULAR)
         return KEEL_QP_SINGULAR;
     if (step == QP_STEP_CONFLICT && qp_certify_conflict(qp, answer))
         return KEEL_QP_INFEASIBLE;
-    answer->conflict_n = 0;
-    answer->violation = 0;
-    return KEEL_QP_ITERATION_LIMIT;
+    clear(answer);
+    qp->warm = qp_certify(qp, answer);
+    return qp->warm ? KEEL_QP_OPTIMAL : KEEL_QP_ITERATION_LIMIT;
 }
 
 keel_status keel_qp_solve(keel_qp *qp, const keel_qp_problem *problem, keel_qp_answer *answer)
 {
     KEEL_TRY(check(qp, problem));
-    memset(answer, 0, sizeof *answer);
+    clear(answer);
     take_problem(qp, problem);
     answer->outcome = outcome_of(qp, answer);
     answer->iterations = qp->iterations;

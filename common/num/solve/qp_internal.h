@@ -31,6 +31,8 @@ struct keel_qp {
     int n, m;            /* of the problem in hand, and of the warm status between calls */
     bool warm;           /* status came from an answer or a snapshot */
     signed char *status; /* m + n */
+    signed char *next;   /* m + n: what block pivoting changes the status to */
+    signed char *best;   /* m + n: the status with the fewest wrong entries it has seen */
 
     keel_qp_problem p; /* borrowed during the call */
     double *lo, *hi;   /* m + n; +-HUGE_VAL where there is no bound */
@@ -80,7 +82,8 @@ double qp_direction(keel_qp *qp, const double *normal, double *dx, double *dy);
 /* gradient and row_value of the x and y in hand. */
 void qp_refresh(keel_qp *qp);
 
-/* Change every part of the status that is wrong at once, again while that helps. */
+/* Change every part of the status that is wrong at once, again while that helps. UNSETTLED leaves
+ * the status that had the fewest wrong entries. */
 qp_step qp_block_pivot(keel_qp *qp);
 
 /* The side missed most by x, ties to the lowest number, sign 1 for a lower side and -1 for an upper
