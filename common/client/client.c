@@ -1,5 +1,6 @@
 #include "common/client/client.h"
 
+#include "common/base/hash.h"
 #include "common/base/text.h"
 #include "common/base/timefmt.h"
 #include "common/bus/socket.h"
@@ -15,6 +16,7 @@ enum {
     KEY_TEXT = 41,
     ARENA_BYTES = 64 << 10, /* an envelope without its payload, or a reply */
     ASK_BYTES = 8 << 10,    /* a request in its envelope */
+    SEEN_SLOTS = 4096,      /* a power of two; topics whose repeats are told apart: half of it */
     JOIN_MS = 2000,
     EVENT_BYTES = 6,
 };
@@ -22,6 +24,13 @@ enum {
 #define WELCOME      "v1.welcome.relay."
 #define EVENTS_NAME  "inproc://keel.client.events"
 #define RELAY_HEARTS "v1.hb.relay."
+
+/* The newest message of a topic, to know a repeat by. */
+typedef struct seen {
+    uint64_t topic_hash; /* 0 = free */
+    uint64_t step;
+    uint32_t index;
+} seen;
 
 /* Replies have a socket of their own, so that asking loses nothing of what is being read. */
 struct keel_client {
@@ -40,6 +49,8 @@ struct keel_client {
     uint64_t dropped;
     int64_t epoch_ns;
     uint64_t seq;
+    int seen_n;
+    seen *seen; /* SEEN_SLOTS */
 };
 
 typedef struct identity {
@@ -167,6 +178,31 @@ static bool decode(keel_client *c, keel_arena *arena, const char *topic, zmq_msg
     return c->any_run || strcmp(out->run_id, c->run_id) == 0;
 }
 
+/* True for what was read before: the last value that the door sends again for somebody else, or a
+ * step that a service replays. Streams and what is outside the steps never repeat. */
+static bool is_repeat(keel_client *c, const char *topic, const keel_envelope *e)
+{
+    keel_topic which;
+    if (e->step == 0 || keel_topic_find(topic, strlen(topic), &which) != KEEL_OK)
+        return false;
+    const keel_topic_class class = keel_topic_describe(which)->topic_class;
+    if (class != KEEL_CLASS_STATE && class != KEEL_CLASS_RECORD)
+        return false;
+    const uint64_t hash = keel_hash(topic, strlen(topic)) | 1;
+    size_t at = (size_t)(hash >> 1) & (SEEN_SLOTS - 1);
+    while (c->seen[at].topic_hash != 0 && c->seen[at].topic_hash != hash)
+        at = (at + 1) & (SEEN_SLOTS - 1);
+    seen *last = &c->seen[at];
+    if (last->topic_hash == hash &&
+        (last->step > e->step || (last->step == e->step && last->index >= e->index)))
+        return true;
+    if (last->topic_hash == 0 && c->seen_n >= SEEN_SLOTS / 2)
+        return false; /* more topics than are remembered: repeats pass */
+    c->seen_n += last->topic_hash == 0;
+    *last = (seen){hash, e->step, e->index};
+    return false;
+}
+
 static void learn_run(keel_client *c, const char *topic, zmq_msg_t *frame)
 {
     keel_envelope e;
@@ -232,6 +268,7 @@ keel_client *keel_client_open(const keel_client_cfg *cfg, keel_err *err)
     c->any_run = cfg->run_id == NULL;
     c->epoch_ns = clock_ns(CLOCK_REALTIME);
     zmq_msg_init(&c->frame);
+    c->seen = keel_xcalloc(SEEN_SLOTS, sizeof *c->seen);
     keel_arena_init(&c->arena, ARENA_BYTES);
     keel_arena_init(&c->reply_arena, ARENA_BYTES);
     keel_status status = keel_text_copy(c->name, sizeof c->name, cfg->name);
@@ -268,6 +305,7 @@ void keel_client_close(keel_client **client)
         zmq_ctx_term(c->ctx);
     keel_arena_fini(&c->arena);
     keel_arena_fini(&c->reply_arena);
+    keel_free(&c->seen);
     keel_free(client);
 }
 
@@ -303,8 +341,10 @@ keel_status keel_client_next(keel_client *client, int timeout_ms, keel_client_ms
 {
     const int64_t until_ns =
         timeout_ms < 0 ? INT64_MAX : clock_ns(CLOCK_MONOTONIC) + timeout_ms * KEEL_NS_PER_MS;
-    KEEL_TRY(next(client, client->reads, &client->arena, until_ns, client->topic, &client->frame,
-                  &msg->envelope));
+    do
+        KEEL_TRY(next(client, client->reads, &client->arena, until_ns, client->topic,
+                      &client->frame, &msg->envelope));
+    while (is_repeat(client, client->topic, &msg->envelope));
     msg->topic = client->topic;
     return KEEL_OK;
 }

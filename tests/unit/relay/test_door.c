@@ -211,14 +211,16 @@ static uint64_t next_step(keel_client *c)
     return msg.envelope.step;
 }
 
-/* Read heartbeats until one comes that was made after this call: what was sent before is through. */
+/* Read heartbeats, and nothing else, until one comes that was made after this call: what was sent
+ * before is through. */
 static void flush_client(keel_client *c)
 {
     keel_client_msg msg;
     const int64_t now = wall(NULL);
-    do
+    do {
         cr_assert_eq(keel_client_next(c, WAIT_MS, &msg), KEEL_OK);
-    while (strcmp(msg.topic, HB) != 0 || msg.envelope.publish_ns <= now);
+        cr_assert_str_eq(msg.topic, HB);
+    } while (msg.envelope.publish_ns <= now);
 }
 
 Test(door, readers_get_what_passes_and_late_ones_the_last_value, .init = start, .fini = stop)
@@ -240,16 +242,14 @@ Test(door, readers_get_what_passes_and_late_ones_the_last_value, .init = start, 
             cr_assert_str_eq(msg.envelope.id.source, "feed");
         }
     }
-    publish_row(1); /* a replay after a restart passes, and does not become the last value */
-    do
-        cr_assert_eq(keel_client_next(early, WAIT_MS, &msg), KEEL_OK);
-    while (strcmp(msg.topic, ROW) != 0);
-    cr_assert_eq(msg.envelope.step, 1);
+    publish_row(1);      /* a replay after a restart passes, and does not become the last value */
+    flush_client(early); /* which is what this reader had already */
 
     keel_client *late = open_client();
     cr_assert_eq(keel_client_subscribe(late, "v1.row."), KEEL_OK);
     cr_assert_eq(next_step(late), 2);
     cr_assert_eq(keel_client_next(late, 0, &msg), KEEL_EUNAVAIL);
+    flush_client(early); /* no second time for who had it */
     cr_assert_geq(keel_client_fd(late), 0);
     keel_client_close(&early);
     keel_client_close(&late);
