@@ -113,9 +113,10 @@ static void directions(dual *s)
         const double *a = qp->p.a + (size_t)s->candidate * (size_t)qp->n;
         for (int i = 0; i < n; i++)
             s->z[i] = a[qp->pick[i]];
-        keel_la_matvec_t(n, n, s->sign, s->j, n, s->z, 0, s->d);
+        keel_la_matvec_t((keel_la_matrix){n, n, s->j, n}, s->sign, s->z, 0, s->d);
     }
-    keel_la_matvec(n, n - q, 1, s->j + (size_t)q * (size_t)n, n, s->d + q, 0, s->z);
+    const keel_la_matrix j2 = {n, n - q, s->j + (size_t)q * (size_t)n, n};
+    keel_la_matvec(j2, 1, s->d + q, 0, s->z);
     memcpy(s->rd, s->d, (size_t)q * sizeof *s->rd);
     for (int j = q - 1; j >= 0; j--) {
         const double *column = s->r + (size_t)j * (size_t)n;
@@ -129,14 +130,15 @@ static void directions(dual *s)
 static void take_in(dual *s)
 {
     const int n = s->n, q = s->q, left = n - q;
-    double *v = s->d + q, *j2 = s->j + (size_t)q * (size_t)n;
+    const keel_la_matrix j2 = {n, left, s->j + (size_t)q * (size_t)n, n};
+    double *v = s->d + q;
     const double length = sqrt(keel_la_dot(left, v, v));
     const double end = v[0] > 0 ? -length : length;
     v[0] -= end;
     const double squared = keel_la_dot(left, v, v);
     if (squared > 0) {
-        keel_la_matvec(n, left, 1, j2, n, v, 0, s->z);
-        keel_la_rank_one(n, left, -2 / squared, s->z, v, j2, n);
+        keel_la_matvec(j2, 1, v, 0, s->z);
+        keel_la_rank_one(j2, -2 / squared, s->z, v);
     }
     double *column = s->r + (size_t)q * (size_t)n;
     memcpy(column, s->d, (size_t)q * sizeof *column);

@@ -82,8 +82,8 @@ static void set_direction(repair *s)
     keel_sym_matvec(qp->n, qp->p.s, s->dx, s->rate, qp->scratch);
     for (int r = 0; r < qp->m; r++) {
         const double *row = qp->p.a + (size_t)r * (size_t)qp->n;
-        for (int i = 0; i < qp->n && s->dy[r] != 0; i++) /* exact: a row not held */
-            s->rate[i] += s->dy[r] * row[i];
+        if (s->dy[r] != 0) /* exact: a row not held */
+            keel_la_add_scaled(qp->n, s->dy[r], row, s->rate);
     }
 }
 
