@@ -157,9 +157,13 @@ static qp_step solve_cold(keel_qp *qp, keel_qp_answer *answer, bool *certified)
     if (step == QP_STEP_CONFLICT || step == QP_STEP_SINGULAR)
         return step;
     /* the dual method gives the status; solving for it afresh sheds the rounding of its updates */
+    step = qp_equality_solve(qp);
+    *certified = step == QP_STEP_DONE && qp_certify(qp, answer);
+    if (*certified)
+        return step;
     step = qp_block_pivot(qp);
-    *certified = qp_certify(qp, answer);
-    return step;
+    *certified = step == QP_STEP_DONE && qp_certify(qp, answer);
+    return step == QP_STEP_SINGULAR ? QP_STEP_UNSETTLED : step; /* S as a whole has a factor */
 }
 
 static void clear(keel_qp_answer *answer)

@@ -6,6 +6,9 @@
 #include <math.h>
 #include <string.h>
 
+#define PROOF_NOISE 1e-10 /* of the largest multiplier: rounding of the dual method's factors */
+#define PROOF_REACH 1e3   /* weights are of size 1 */
+
 double qp_point_size(const keel_qp *qp)
 {
     double size = 1;
@@ -104,18 +107,21 @@ static double complete_proof(keel_qp *qp)
 
 /* For any x in the bounds and rows, 0 = y'Ax + z'x <= sum of multiplier * its side; below zero that
  * cannot be. Divided by the largest multiplier it is the least sum of violations (duality of the
- * linear programme that minimises it), because the multipliers of a minimal set are unique. */
+ * linear programme that minimises it), because the multipliers of a minimal set are unique.
+ * Multipliers that are only rounding are left out; what is left of A'y + z then has to be too small
+ * to matter for any point up to PROOF_REACH. */
 bool qp_certify_conflict(keel_qp *qp, keel_qp_answer *answer)
 {
     const double largest = complete_proof(qp);
-    double total = 0, size = 1;
+    double total = 0, size = 1, left_out = 0;
     int held = 0;
     if (!(largest > 0))
         return false;
     for (int k = 0; k < qp->m + qp->n; k++) {
         double *multiplier = k < qp->m ? &qp->y[k] : &qp->z[k - qp->m];
         *multiplier /= largest;
-        if (fabs(*multiplier) <= QP_SIGN) {
+        if (fabs(*multiplier) <= PROOF_NOISE) {
+            left_out += fabs(*multiplier) * (k < qp->m ? qp->row_size[k] * qp->n : 1);
             *multiplier = 0;
             continue;
         }
@@ -128,5 +134,5 @@ bool qp_certify_conflict(keel_qp *qp, keel_qp_answer *answer)
     }
     answer->conflict_n = held;
     answer->violation = -total;
-    return -total > KEEL_QP_TOLERANCE * size;
+    return -total > qp_larger(KEEL_QP_TOLERANCE * size, PROOF_REACH * left_out);
 }
