@@ -1,8 +1,8 @@
 /* Dual active set of Goldfarb and Idnani (1983), in the variables that can move.
  *
  * Starts at the unconstrained minimum and takes in violated constraints one by one, keeping
- * J'SJ = I and N = J_1^-T R for the active normals N. Every full step raises the dual objective, and
- * between two full steps at most q constraints leave, so it ends without any rule against cycling;
+ * J'SJ = I and N = J_1^-T R for the active normals N. Every full step raises the dual objective,
+ * and between two full steps at most q constraints leave, so it ends without any rule against cycling;
  * the bound on iterations only guards against rounding. A violated constraint whose normal depends
  * on the active ones and that no exchange can mend is a proof of infeasibility: its multipliers are
  * unique, so the constraints with one that is not zero are a minimal conflict.
@@ -255,21 +255,20 @@ static qp_step satisfy(dual *s, int *budget)
     return QP_STEP_UNSETTLED;
 }
 
-/* A candidate that cannot be met: a conflict if it is missed by more than the tolerance, else past
- * mending and left alone. */
+/* A candidate that cannot be met: a conflict if the proof holds. If not, what holds implies it and
+ * only rounding of x says that it is missed: it is left alone. */
 static qp_step take_candidate(dual *s, int k, double sign, int *budget)
 {
     keel_qp *qp = s->qp;
+    keel_qp_answer unused;
     s->candidate = k;
     s->sign = sign;
     const qp_step step = satisfy(s, budget);
     if (step != QP_STEP_CONFLICT)
         return step;
-    const double size = qp_point_size(qp);
-    if (qp_missed(qp, k, value_of(qp, k), sign > 0 ? -1 : 1, size) > 0.1 * KEEL_QP_TOLERANCE) {
-        write_proof(s);
+    write_proof(s);
+    if (qp_certify_conflict(qp, &unused))
         return QP_STEP_CONFLICT;
-    }
     qp->ignored[k] = true;
     return QP_STEP_DONE;
 }

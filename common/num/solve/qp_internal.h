@@ -16,7 +16,7 @@
 /* Part of a pivot's diagonal that must remain: below it the block is singular to working precision
  * (n eps = 1e-13 for 512 variables). */
 #define QP_PIVOT_MIN 1e-13
-/* Part of a row's squared length that the rows before it must leave for it to count as another row. */
+/* Part of a row's squared length that the rows before it must leave for it to be another row. */
 #define QP_ROW_MIN 1e-12
 
 typedef enum qp_step {

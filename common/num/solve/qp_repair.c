@@ -12,8 +12,8 @@
 #include <math.h>
 #include <string.h>
 
-/* normal'dx against normal'normal / scale: below it the normal depends on what is held, or so nearly
- * that the dual method with its orthogonal factors should decide. */
+/* normal'dx against normal'normal / scale: below it the normal depends on what is held, or so
+ * nearly that the dual method with its orthogonal factors should decide. */
 #define DEPENDENT 1e-12
 
 enum { STEPS_MAX = 256, LET_GO_MAX = 32 };
