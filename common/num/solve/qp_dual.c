@@ -3,9 +3,9 @@
  * Starts at the unconstrained minimum and takes in violated constraints one by one, keeping
  * J'SJ = I and N = J_1^-T R for the active normals N. Every full step raises the dual objective,
  * and between two full steps at most q constraints leave, so it ends without any rule against
- * cycling; the bound on iterations only guards against rounding. A violated constraint whose normal depends
- * on the active ones and that no exchange can mend is a proof of infeasibility: its multipliers are
- * unique, so the constraints with one that is not zero are a minimal conflict.
+ * cycling; the bound on iterations only guards against rounding. A violated constraint whose normal
+ * depends on the active ones and that no exchange can mend is a proof of infeasibility: its
+ * multipliers are unique, so the constraints with one that is not zero are a minimal conflict.
  *
  * J is in qp->block, R in qp->triangle, both with leading dimension n of the variables that move.
  */
