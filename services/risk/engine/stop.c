@@ -99,8 +99,9 @@ double keel_stop_drawdown(const keel_stop *stop)
 {
     if (!stop->marked || stop->peak_micros <= 0)
         return 0;
-    const double left = (double)stop->equity_micros / (double)stop->peak_micros;
-    return fmin(1, fmax(0, 1 - left));
+    /* one rounding: 1 - equity / peak would put a fall of exactly 5 % above a limit of 5 % */
+    const double fall = (double)stop->peak_micros - (double)stop->equity_micros;
+    return fmin(1, fmax(0, fall / (double)stop->peak_micros));
 }
 
 static void say_stopped(keel_stop *stop, const keel_stop_cfg *cfg)
