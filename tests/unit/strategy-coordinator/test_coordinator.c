@@ -1,4 +1,4 @@
-/* AR03: the coordinator follows rows, books and trading state, and closes its steps. */
+/* The coordinator follows rows, books and trading state, and closes its steps. */
 #include "services/strategy-coordinator/engine/coordinator.h"
 
 #include <criterion/criterion.h>
