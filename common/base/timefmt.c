@@ -146,7 +146,8 @@ keel_status keel_time_parse(const char *text, int64_t *ns, bool *has_time)
 void keel_time_format(int64_t ns, char out[KEEL_TIME_TEXT_MAX])
 {
     const int64_t days = floor_div(ns, KEEL_NS_PER_DAY);
-    const int64_t rest = ns - days * KEEL_NS_PER_DAY;
+    const int64_t past = ns % KEEL_NS_PER_DAY; /* days * a day would overflow at INT64_MIN */
+    const int64_t rest = past < 0 ? past + KEEL_NS_PER_DAY : past;
     const int64_t second = rest / KEEL_NS_PER_S;
     int64_t fraction = rest % KEEL_NS_PER_S;
     int year, month, day;
@@ -224,4 +225,17 @@ int keel_time_weekday(int64_t ns)
 {
     const int64_t days = floor_div(ns, KEEL_NS_PER_DAY); /* 1970-01-01 was a Thursday */
     return (int)((days % 7 + 10) % 7);
+}
+
+int keel_time_month(int64_t ns)
+{
+    int year, month, day;
+    civil_of_days(floor_div(ns, KEEL_NS_PER_DAY), &year, &month, &day);
+    return (year - 1970) * 12 + month - 1;
+}
+
+int64_t keel_time_month_start(int month)
+{
+    const int64_t year = 1970 + floor_div(month, 12);
+    return days_of_civil(year, (int)(month - (year - 1970) * 12) + 1, 1) * KEEL_NS_PER_DAY;
 }

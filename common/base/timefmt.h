@@ -37,4 +37,9 @@ void keel_duration_format(int64_t ns, char out[KEEL_TIME_TEXT_MAX]);
 /* 0 = Monday .. 6 = Sunday of the UTC day that holds ns. */
 int keel_time_weekday(int64_t ns);
 
+/* Calendar months since January 1970 of the UTC day that holds ns, and the first instant of a
+ * month counted so; months of the years 1678..2261. */
+int keel_time_month(int64_t ns);
+int64_t keel_time_month_start(int month);
+
 #endif

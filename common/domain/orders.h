@@ -90,6 +90,7 @@ typedef struct keel_plan_done {
     const keel_held_position *positions;
     uint64_t consumed_decision_seq;
     uint64_t approval_step;
+    int64_t cash_micros; /* of the books it plans for, as execution counts it */
 } keel_plan_done;
 
 #endif

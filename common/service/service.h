@@ -85,6 +85,10 @@ typedef struct keel_service_spec {
      * records go to the log. */
     keel_status (*commit)(keel_service *svc, void *app, uint64_t step, const struct keel_out *outs,
                           int n);
+    /* Adopt a record that the log holds instead of the one just computed (R1, live mode), or fold
+     * one's own records after base_topic's newest at a start in live mode (P4). May be NULL. */
+    keel_status (*on_own)(keel_service *svc, void *app, const keel_msg *msg);
+    keel_topic base_topic; /* with on_own: the record that carries all state; else TOPIC_COUNT */
     /* Services that start from their own store: the last step that is complete there. */
     keel_status (*resume)(keel_service *svc, void *app, uint64_t *step_done);
     /* Publish the outputs of an old step again (feed: re-read; ledger: SQLite). KEEL_ENOTFOUND: it

@@ -1,0 +1,69 @@
+#include "common/num/la/chol.h"
+
+#include "common/base/assert.h"
+
+#include <cblas.h>
+#include <lapacke.h>
+
+/* The diagonal of A is the sum of squares of a row of L, so the test needs no copy of A. */
+static double smallest_pivot(int n, const double *l, int ld)
+{
+    double smallest = 1;
+    for (int i = 0; i < n; i++) {
+        const double pivot = l[(long)i * ld + i] * l[(long)i * ld + i];
+        double diagonal = 0;
+        for (int j = 0; j <= i; j++)
+            diagonal += l[(long)j * ld + i] * l[(long)j * ld + i];
+        if (!(pivot >= smallest * diagonal))
+            smallest = pivot / diagonal;
+    }
+    return smallest;
+}
+
+keel_chol_outcome keel_chol_factor(int n, double *a, int ld, double pivot_min_frac)
+{
+    if (n == 0)
+        return KEEL_CHOL_FACTORED;
+    /* the _work form skips LAPACKE's own search for NaN: callers have looked already */
+    const int info = LAPACKE_dpotrf_work(LAPACK_COL_MAJOR, 'L', n, a, ld);
+    KEEL_ASSERT(info >= 0);
+    return info == 0 && smallest_pivot(n, a, ld) > pivot_min_frac ? KEEL_CHOL_FACTORED
+                                                                  : KEEL_CHOL_NOT_DEFINITE;
+}
+
+void keel_tri_solve(int n, int nrhs, const double *l, int ld, double *b, int ldb)
+{
+    if (n > 0 && nrhs > 0)
+        cblas_dtrsm(CblasColMajor, CblasLeft, CblasLower, CblasNoTrans, CblasNonUnit, n, nrhs, 1, l,
+                    ld, b, ldb);
+}
+
+void keel_tri_solve_t(int n, int nrhs, const double *l, int ld, double *b, int ldb)
+{
+    if (n > 0 && nrhs > 0)
+        cblas_dtrsm(CblasColMajor, CblasLeft, CblasLower, CblasTrans, CblasNonUnit, n, nrhs, 1, l,
+                    ld, b, ldb);
+}
+
+void keel_chol_solve(int n, int nrhs, const double *l, int ld, double *b, int ldb)
+{
+    keel_tri_solve(n, nrhs, l, ld, b, ldb);
+    keel_tri_solve_t(n, nrhs, l, ld, b, ldb);
+}
+
+void keel_tri_invert(int n, double *l, int ld)
+{
+    if (n == 0)
+        return;
+    const int info = LAPACKE_dtrtri_work(LAPACK_COL_MAJOR, 'L', 'N', n, l, ld);
+    KEEL_ASSERT(info == 0);
+}
+
+double keel_chol_rcond(int n, const double *l, int ld, double norm1, double *work, int *iwork)
+{
+    double rcond = 0;
+    const int info =
+        LAPACKE_dpocon_work(LAPACK_COL_MAJOR, 'L', n, l, ld, norm1, &rcond, work, iwork);
+    KEEL_ASSERT(info == 0);
+    return rcond;
+}

@@ -1,0 +1,37 @@
+/* la.h - the door to BLAS: dense matrix and vector kernels in one thread.
+ *
+ * ROOM     common/num/la: the only caller of CBLAS and LAPACKE. Pure numbers.
+ * SHAPE    Column-major; (i,j) of an m x n matrix at a[j * ld + i], ld >= m. Vectors have stride 1.
+ * MEMORY   None is taken: all storage is the caller's.
+ * THREADS  keel_la_init() once before the first call of a process; it makes OpenBLAS use one
+ *          thread, which is faster below n about 800 and keeps the order of summation fixed.
+ */
+#ifndef KEEL_COMMON_NUM_LA_LA_H
+#define KEEL_COMMON_NUM_LA_LA_H
+
+#include <stdbool.h>
+
+/* One BLAS thread from now on. Safe to call again. */
+void keel_la_init(void);
+
+/* y = alpha A x + beta y, A of m x n. Cost 2mn. m or n may be 0. */
+void keel_la_matvec(int m, int n, double alpha, const double *a, int ld, const double *x,
+                    double beta, double *y);
+
+/* y = alpha A'x + beta y, A of m x n: x has m numbers, y has n. Cost 2mn. */
+void keel_la_matvec_t(int m, int n, double alpha, const double *a, int ld, const double *x,
+                      double beta, double *y);
+
+/* A += alpha x y', A of m x n. Cost 2mn. */
+void keel_la_rank_one(int m, int n, double alpha, const double *x, const double *y, double *a,
+                      int ld);
+
+/* Lower triangle of G (n x n, ld = n) = V'V, V of k x n with ld = k. Cost k n^2. */
+void keel_la_gram(int k, int n, const double *v, double *g);
+
+double keel_la_dot(int n, const double *x, const double *y);
+
+/* Every number is finite. One pass at the speed of memory when they are. */
+bool keel_la_all_finite(int n, const double *x);
+
+#endif

@@ -1,0 +1,206 @@
+/* The inner problem: everything the status holds is an equality.
+ *
+ *     S_FF x_F + A_RF' y = c_F - S_FB x_B        F free, B at bounds, R rows held
+ *     A_RF x_F           = b_R - A_RB x_B
+ *
+ * With S_FF = L L', V = L^-1 A_RF' and v = L^-1 (first right-hand side) this is
+ * V'V y = V'v - b and x_F = L'^-1 (v - V y). V'V is factored row by row, so that a row the ones
+ * before it imply is found and left out; equalities come first, so that they are kept.
+ */
+#include "common/num/la/chol.h"
+#include "common/num/la/la.h"
+#include "common/num/la/sym.h"
+#include "common/num/solve/qp_internal.h"
+
+#include <math.h>
+#include <string.h>
+
+#define REFINE_FROM 1e-14 /* scaled; a clean solve leaves about 1e-16 */
+enum { ROUNDS_MAX = 4 };
+
+static int pick_free(keel_qp *qp)
+{
+    int k = 0;
+    for (int i = 0; i < qp->n; i++) {
+        if (qp->status[qp->m + i] == 0)
+            qp->pick[k++] = i;
+    }
+    return k;
+}
+
+static void place_held(keel_qp *qp)
+{
+    for (int i = 0; i < qp->n; i++) {
+        const signed char side = qp->status[qp->m + i];
+        qp->x[i] = side == 0 ? 0 : side > 0 ? qp->hi[qp->m + i] : qp->lo[qp->m + i];
+    }
+}
+
+static int pick_rows(keel_qp *qp)
+{
+    int held = 0;
+    for (int r = 0; r < qp->m; r++) {
+        if (qp_is_fixed(qp, r))
+            qp->row_pick[held++] = r;
+    }
+    for (int r = 0; r < qp->m; r++) {
+        if (!qp_is_fixed(qp, r) && qp->status[r] != 0)
+            qp->row_pick[held++] = r;
+    }
+    return held;
+}
+
+/* Cholesky of the gram matrix in place, row by row; a dependent row gets the diagonal 0. */
+static void factor_rows(int rows, double *gram)
+{
+    for (int j = 0; j < rows; j++) {
+        double *column = gram + (size_t)j * (size_t)rows;
+        const double whole = column[j];
+        for (int i = j; i < rows; i++) {
+            double sum = column[i];
+            for (int k = 0; k < j; k++)
+                sum -= gram[(size_t)k * (size_t)rows + (size_t)i] *
+                       gram[(size_t)k * (size_t)rows + (size_t)j];
+            column[i] = sum;
+        }
+        const double pivot = column[j] > QP_ROW_MIN * whole ? sqrt(column[j]) : 0;
+        for (int i = j + 1; i < rows; i++)
+            column[i] = pivot > 0 ? column[i] / pivot : 0;
+        column[j] = pivot;
+    }
+}
+
+static void solve_rows(int rows, const double *gram, double *b)
+{
+    for (int j = 0; j < rows; j++) {
+        const double *column = gram + (size_t)j * (size_t)rows;
+        b[j] = column[j] > 0 ? b[j] / column[j] : 0;
+        for (int i = j + 1; i < rows; i++)
+            b[i] -= column[i] * b[j];
+    }
+    for (int j = rows - 1; j >= 0; j--) {
+        const double *column = gram + (size_t)j * (size_t)rows;
+        for (int i = j + 1; i < rows; i++)
+            b[j] -= column[i] * b[i];
+        b[j] = column[j] > 0 ? b[j] / column[j] : 0;
+    }
+}
+
+static double held_side(const keel_qp *qp, int r)
+{
+    return qp->status[r] > 0 || qp_is_fixed(qp, r) ? qp->hi[r] : qp->lo[r];
+}
+
+qp_step qp_factor(keel_qp *qp)
+{
+    const int k = qp->free_n = pick_free(qp), rows = qp->held_n = pick_rows(qp);
+    for (int s = 0; s < rows; s++) {
+        const double *row = qp->p.a + (size_t)qp->row_pick[s] * (size_t)qp->n;
+        double *column = qp->columns + (size_t)s * (size_t)k;
+        for (int j = 0; j < k; j++)
+            column[j] = row[qp->pick[j]];
+    }
+    keel_sym_block(qp->n, qp->p.s, qp->pick, k, qp->block);
+    if (keel_chol_factor(k, qp->block, k, QP_PIVOT_MIN) != KEEL_CHOL_FACTORED)
+        return QP_STEP_SINGULAR;
+    keel_tri_solve(k, rows, qp->block, k, qp->columns, k);
+    keel_la_gram(k, rows, qp->columns, qp->gram);
+    factor_rows(rows, qp->gram);
+    return QP_STEP_DONE;
+}
+
+/* Where v goes: the column behind those of V. */
+static double *last_column(keel_qp *qp)
+{
+    return qp->columns + (size_t)qp->held_n * (size_t)qp->free_n;
+}
+
+/* The rest of the system for v and b in place: y in rhs, x_F in the last column. */
+static void solve_factored(keel_qp *qp)
+{
+    const int k = qp->free_n, rows = qp->held_n;
+    double *v = last_column(qp);
+    keel_tri_solve(k, 1, qp->block, k, v, k);
+    keel_la_matvec_t(k, rows, 1, qp->columns, k, v, -1, qp->rhs);
+    solve_rows(rows, qp->gram, qp->rhs);
+    keel_la_matvec(k, rows, -1, qp->columns, k, qp->rhs, 1, v);
+    keel_tri_solve_t(k, 1, qp->block, k, v, k);
+}
+
+/* What the system still lacks, as right-hand sides; the largest, scaled. */
+static double lacking(keel_qp *qp)
+{
+    const int k = qp->free_n, rows = qp->held_n;
+    const double size = qp_point_size(qp);
+    double *v = last_column(qp);
+    double largest = 0;
+    for (int j = 0; j < k; j++) {
+        v[j] = -qp->gradient[qp->pick[j]];
+        largest = fmax(largest, fabs(v[j]) / (qp->scale * size));
+    }
+    for (int s = 0; s < rows; s++) {
+        const int r = qp->row_pick[s];
+        const bool left_out = !(qp->gram[(size_t)s * (size_t)rows + (size_t)s] > 0);
+        qp->rhs[s] = left_out ? 0 : held_side(qp, r) - qp->row_value[r];
+        largest = fmax(largest, fabs(qp->rhs[s]) / fmax(1, qp->row_size[r] * size));
+    }
+    return largest;
+}
+
+qp_step qp_equality_solve(keel_qp *qp)
+{
+    if (qp_factor(qp) != QP_STEP_DONE)
+        return QP_STEP_SINGULAR;
+    place_held(qp);
+    memset(qp->y, 0, (size_t)qp->m * sizeof *qp->y);
+    qp_refresh(qp);
+    if (qp->free_n == 0)
+        return QP_STEP_DONE;
+    /* the first round solves; V'V squares the condition of rows that nearly depend on each other,
+     * and further rounds win back what that cost */
+    for (int round = 0; round < ROUNDS_MAX && lacking(qp) > REFINE_FROM; round++) {
+        const double *v = last_column(qp);
+        solve_factored(qp);
+        for (int s = 0; s < qp->held_n; s++)
+            qp->y[qp->row_pick[s]] += qp->rhs[s];
+        for (int j = 0; j < qp->free_n; j++)
+            qp->x[qp->pick[j]] += v[j];
+        qp_refresh(qp);
+    }
+    return QP_STEP_DONE;
+}
+
+double qp_direction(keel_qp *qp, const double *normal, double *dx, double *dy)
+{
+    double *v = last_column(qp);
+    double along = 0;
+    memset(dx, 0, (size_t)qp->n * sizeof *dx);
+    memset(dy, 0, (size_t)qp->m * sizeof *dy);
+    memset(qp->rhs, 0, (size_t)qp->held_n * sizeof *qp->rhs);
+    for (int j = 0; j < qp->free_n; j++)
+        v[j] = normal[qp->pick[j]];
+    solve_factored(qp);
+    for (int j = 0; j < qp->free_n; j++) {
+        dx[qp->pick[j]] = v[j];
+        along += v[j] * normal[qp->pick[j]];
+    }
+    for (int s = 0; s < qp->held_n; s++)
+        dy[qp->row_pick[s]] = qp->rhs[s];
+    return along;
+}
+
+void qp_refresh(keel_qp *qp)
+{
+    const int n = qp->n;
+    keel_sym_matvec(n, qp->p.s, qp->x, qp->gradient, qp->scratch);
+    for (int i = 0; i < n && qp->p.c != NULL; i++)
+        qp->gradient[i] -= qp->p.c[i];
+    for (int r = 0; r < qp->m; r++) {
+        const double *row = qp->p.a + (size_t)r * (size_t)n;
+        qp->row_value[r] = keel_la_dot(n, row, qp->x);
+        if (qp->y[r] == 0) /* exact: a row not held */
+            continue;
+        for (int i = 0; i < n; i++)
+            qp->gradient[i] += qp->y[r] * row[i];
+    }
+}

@@ -1,0 +1,102 @@
+/* qp_internal.h - what the files of the QP solver share; nobody else includes it.
+ *
+ * SHAPE    One numbering for all that can bind: row r is r, the bound of variable i is m + i.
+ *          status[k] is -1 when k holds at its lower side, 1 at its upper side, 0 when free.
+ */
+#ifndef KEEL_COMMON_NUM_SOLVE_QP_INTERNAL_H
+#define KEEL_COMMON_NUM_SOLVE_QP_INTERNAL_H
+
+#include "common/num/solve/qp.h"
+
+/* A side is missed when it is passed by more than this (scaled): far above rounding, which is about
+ * 1e-15, and far enough below KEEL_QP_TOLERANCE for the certificate to hold. */
+#define QP_FEASIBLE 1e-12
+/* A multiplier of the wrong sign counts from here; the certificate clips and re-measures. */
+#define QP_SIGN 1e-12
+/* Part of a pivot's diagonal that must remain: below it the block is singular to working precision
+ * (n eps = 1e-13 for 512 variables). */
+#define QP_PIVOT_MIN 1e-13
+/* Part of a row's squared length that the rows before it must leave for it to count as another row. */
+#define QP_ROW_MIN 1e-12
+
+typedef enum qp_step {
+    QP_STEP_DONE, /* a status whose point and multipliers have the right signs */
+    QP_STEP_UNSETTLED /* none found within the bound */,
+    QP_STEP_SINGULAR, /* the free block has no Cholesky factor */
+    QP_STEP_CONFLICT, /* y holds the row multipliers of a proof of infeasibility */
+} qp_step;
+
+struct keel_qp {
+    int n_max, m_max;
+    int n, m;            /* of the problem in hand, and of the warm status between calls */
+    bool warm;           /* status came from an answer or a snapshot */
+    signed char *status; /* m + n */
+
+    keel_qp_problem p; /* borrowed during the call */
+    double *lo, *hi;   /* m + n; +-HUGE_VAL where there is no bound */
+    double *row_size;  /* m: largest |a| of the row */
+    double scale;      /* largest diagonal of S and |c| */
+    int iterations;
+
+    double *x, *y, *z; /* answer: n, m, n */
+    double *gradient;  /* n: S x - c + A'y */
+    double *row_value; /* m: A x */
+    int *conflict;     /* m + n */
+
+    int *pick, *row_pick; /* free variables (n), rows held (m), as last factored */
+    int free_n, held_n;
+    int *scratch;    /* n */
+    double *block;   /* n x n: free block, or J of the dual method */
+    double *columns; /* n x (m + 1) */
+    double *gram;    /* m x m */
+    double *rhs;     /* m */
+
+    double *triangle; /* n x n: R of the dual method */
+    double *work;     /* 4 n + m: vectors of the dual method */
+    int *active;      /* n: what the columns of R are */
+    int *position;    /* n: index among the variables that can move, or -1 */
+    bool *ignored;    /* m + n: missed by less than the tolerance and past mending */
+};
+
+/* Largest |x| or 1: the size of the point, by which rounding in sums of it grows. */
+double qp_point_size(const keel_qp *qp);
+
+/* By how much k passes its side (scaled by the side's own size); <= 0 when it does not. */
+double qp_missed(const keel_qp *qp, int k, double value, int side, double point_size);
+
+bool qp_is_fixed(const keel_qp *qp, int k); /* both sides are one number */
+
+/* Solve for the status as if all of it were equalities: x, y, gradient, row_value. Rows that depend
+ * on the ones before are left out with y = 0. Cost k^3/3 + n k for k free. */
+qp_step qp_equality_solve(keel_qp *qp);
+
+/* The factors alone: S_FF in block, V in columns, V'V in gram. */
+qp_step qp_factor(keel_qp *qp);
+
+/* With the factors in hand: how x (n) and y (m) answer to a force along `normal`, the held
+ * constraints kept. Returns normal'dx >= 0; about 0 when the normal depends on the held ones. */
+double qp_direction(keel_qp *qp, const double *normal, double *dx, double *dy);
+
+/* gradient and row_value of the x and y in hand. */
+void qp_refresh(keel_qp *qp);
+
+/* Change every part of the status that is wrong at once, again while that helps. */
+qp_step qp_block_pivot(keel_qp *qp);
+
+/* The side missed most by x, ties to the lowest number, sign 1 for a lower side and -1 for an upper
+ * one; -1 when all hold. */
+int qp_most_missed(const keel_qp *qp, double *sign);
+
+/* Dual steps from the status in hand, once what has the wrong multiplier is let go. */
+qp_step qp_repair(keel_qp *qp);
+
+/* Goldfarb and Idnani from the unconstrained minimum; leaves the status of the answer. */
+qp_step qp_dual_active_set(keel_qp *qp);
+
+/* Fill residuals and gap of *answer from x, y, z; true when all are within tolerance. */
+bool qp_certify(keel_qp *qp, keel_qp_answer *answer);
+
+/* Fill conflict and violation from the multipliers y; true when they prove infeasibility. */
+bool qp_certify_conflict(keel_qp *qp, keel_qp_answer *answer);
+
+#endif

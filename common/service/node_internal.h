@@ -1,0 +1,216 @@
+/* node_internal.h - the inside of keel_service, shared by node*.c only. */
+#ifndef KEEL_COMMON_SERVICE_NODE_INTERNAL_H
+#define KEEL_COMMON_SERVICE_NODE_INTERNAL_H
+
+#include "common/bus/ring.h"
+#include "common/bus/steps.h"
+#include "common/service/node.h"
+
+enum {
+    NODE_PUBLISHERS_MAX = 16,
+    NODE_LINE_MAX = 16,
+    NODE_OUTS_MAX = 1024, /* messages of one step */
+    NODE_PUBS_MAX = 16,
+    NODE_REQUESTS_MAX = 16, /* state-changing requests waiting for a step */
+    NODE_ASKS_MAX = 32,     /* resends to be answered in this turn */
+    NODE_FRAMES_PER_TURN = 256,
+    NODE_SEQS_MAX = 64,
+    NODE_RESEND_STEPS = 64, /* S4: at most so many in one answer */
+};
+
+#define NODE_BEAT_NS     (100 * INT64_C(1000000))
+#define NODE_ASK_NS      (100 * INT64_C(1000000))  /* S4 */
+#define NODE_AWAITED_NS  (1000 * INT64_C(1000000)) /* a process awaited so long is named */
+#define NODE_FULL_BEATS  10                        /* full list of marks each second */
+#define NODE_ARENA_BYTES (16 << 20)
+
+/* One publisher of the line: who, which of its topics are read. */
+typedef struct node_publisher {
+    const char *name;
+    int delta;
+    int topics_n;
+    int subs[KEEL_STEPS_TOPICS_MAX];                    /* index in spec->subs */
+    char topics[KEEL_STEPS_TOPICS_MAX][KEEL_TOPIC_MAX]; /* filled */
+    uint64_t asked_from;                                /* S4: the last Resend that was sent */
+    uint64_t asked_to;
+    int64_t asked_ns;
+    bool asked;
+} node_publisher;
+
+/* What heartbeats say of another process. */
+typedef struct node_peer {
+    char name[KEEL_SOURCE_MAX];
+    int64_t epoch_ns;
+    uint64_t step_done;
+    uint64_t snapshot_step;
+    uint64_t archived_step;
+    int64_t heard_ns; /* monotonic; 0 = never */
+    bool lockstep;
+} node_peer;
+
+/* A staged output: published by the app, not yet sent. */
+typedef struct node_out {
+    keel_topic topic;
+    uint32_t index;
+    keel_message_id cause;
+    char trace_id[KEEL_TRACE_MAX];
+    int64_t event_ns;
+    size_t at; /* offset in outs_bytes */
+    size_t len;
+} node_out;
+
+typedef struct node_pub {
+    keel_topic topic;
+    char text[KEEL_TOPIC_MAX];
+    uint32_t count; /* messages of the open step */
+    uint64_t
+        guard_step;    /* P9: the stored last value is of this step; older ones do not replace it */
+    uint64_t top_step; /* newest record in the log */
+    uint32_t top_index;
+    bool has_top;
+    uint8_t *last; /* owned: the newest frame, sent again to who subscribes */
+    size_t last_len;
+    size_t last_cap;
+} node_pub;
+
+typedef struct node_seq {
+    char topic[KEEL_TOPIC_MAX];
+    uint64_t seq;
+    bool changed;
+} node_seq;
+
+typedef struct node_request {
+    keel_request request;
+    char id[96];
+    keel_message_id message;
+} node_request;
+
+typedef struct node_ask {
+    uint64_t from;
+    uint64_t to;
+} node_ask;
+
+typedef enum node_phase {
+    NODE_RECOVERING, /* needs log, cache or a peer before it can go on */
+    NODE_WORKING,
+    NODE_STOPPED,
+} node_phase;
+
+struct keel_service {
+    keel_node_cfg cfg;
+    const keel_service_spec *spec;
+    void *app; /* owned, spec->app_size bytes */
+    bool app_open;
+    bool pristine; /* opened, nothing loaded or handled yet */
+    int64_t epoch_ns;
+    int64_t started_ns; /* UTC */
+
+    node_phase phase;
+    keel_service_state state;
+    char why[KEEL_REASON_TEXT_MAX];
+    uint64_t bound; /* P1: start from a snapshot at or before this step */
+    bool ended;     /* source without more rows */
+    bool stopping;
+    bool shutdown;
+
+    node_publisher publishers[NODE_PUBLISHERS_MAX];
+    int publishers_n;
+    keel_steps *steps; /* owned; NULL when there is no line */
+    keel_ring *ring;   /* owned */
+    node_pub pubs[NODE_PUBS_MAX];
+    int pubs_n;
+    keel_topic_keys keys;
+
+    uint64_t done;        /* last step that is over */
+    uint64_t recall_step; /* step that recall publishes; 0 = none */
+    bool opened;          /* step done + 1 has been opened */
+    bool handled;         /* the messages of the line's entry were handled */
+    bool stepped;         /* on_step was called */
+    bool closed;          /* StepEnd was published */
+    int entry;            /* in the line */
+    int64_t known_ns;     /* live: when the open step was first heard of; 0 = not yet */
+    int64_t waiting_ns;   /* since when it waits for the entry; 0 = it does not */
+    int64_t event_ns;
+    int64_t pace_due_ns;                   /* live source: monotonic time of the next row */
+    node_request taken[NODE_REQUESTS_MAX]; /* in the open step: answered when it is recorded */
+    int taken_n;
+    node_request queue[NODE_REQUESTS_MAX];
+    int queue_n;
+
+    node_out *outs; /* owned, NODE_OUTS_MAX */
+    int outs_n;
+    uint8_t *outs_bytes; /* owned; grows to the largest step */
+    size_t outs_len;
+    size_t outs_cap;
+    bool flushing; /* outs wait for the log */
+
+    node_peer peers[NODE_PUBLISHERS_MAX];
+    int peers_n;
+    node_ask asks[NODE_ASKS_MAX];
+    int asks_n;
+    node_seq seqs[NODE_SEQS_MAX];
+    int seqs_n;
+
+    uint64_t snapshot_step; /* newest durable one */
+    int64_t snapshot_ns;    /* when it was taken */
+    uint64_t horizon;
+    int64_t beat_due_ns;
+    int64_t recover_due_ns;
+    uint64_t beats;
+    int64_t handler_max_ns;
+    bool cache_lost;
+    bool log_lost;
+    bool passed; /* live: the last step was closed without somebody */
+    bool fresh;  /* no step closed since the start */
+
+    keel_arena arena;      /* of handlers */
+    keel_arena wire_arena; /* of the skeleton's own decoding */
+    uint8_t *scratch;      /* owned: what handlers encode into */
+    uint8_t *frame;        /* owned: envelopes are encoded here */
+    char awaited[96];
+};
+
+/* node.c */
+int64_t node_mono(const keel_service *n);
+void node_stage(const keel_service *n, keel_stage stage);
+void node_state(keel_service *n, keel_service_state state, const char *why);
+bool node_is_lockstep(const keel_service *n);
+void node_call_count(keel_service *n, const char *what, keel_status status);
+uint64_t node_open_step(const keel_service *n);
+
+/* node_out.c: staging, records, frames */
+void node_outs_reset(keel_service *n);
+/* Journal, log, publish what is staged. False: not now (the state says why); call again. */
+bool node_flush(keel_service *n);
+bool node_end_step(keel_service *n); /* StepEnd */
+void node_send(keel_service *n, keel_topic topic, const char *key, keel_payload type,
+               const uint8_t *payload, size_t len);
+node_pub *node_pub_of(keel_service *n, keel_topic topic);
+uint64_t node_seq_next(keel_service *n, const char *topic);
+void node_keep_last(node_pub *pub, const uint8_t *frame, size_t len);
+void node_welcome(keel_service *n); /* last values to who has just subscribed */
+
+/* node_in.c: frames from the bus */
+bool node_receive(keel_service *n);
+keel_status node_message(keel_service *n, const char *topic, const uint8_t *frame, size_t len,
+                         keel_msg *msg); /* for a handler; strings live in wire_arena */
+void node_dispatch(keel_service *n, const keel_sub *sub, const char *topic, const uint8_t *frame,
+                   size_t len);
+node_peer *node_peer_of(keel_service *n, const char *name);
+
+/* node_recover.c: start, snapshots, resends, trimming */
+bool node_recover(keel_service *n); /* true once NODE_WORKING */
+void node_rewind(keel_service *n, uint64_t bound);
+void node_snapshot(keel_service *n, bool now);
+void node_serve(keel_service *n);               /* answer resends */
+void node_ask_again(keel_service *n, int line); /* S4 */
+void node_trim(keel_service *n);
+/* P7: KEEL_ENOTFOUND: requests are taken now; KEEL_EUNAVAIL: cannot be known now. */
+keel_status node_stored_request_record(keel_service *n, keel_msg *msg);
+
+/* node_control.c: heartbeats, requests */
+void node_beat(keel_service *n);
+void node_on_request(keel_service *n, const keel_envelope *envelope);
+void node_answer_taken(keel_service *n);
+
+#endif

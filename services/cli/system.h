@@ -1,0 +1,42 @@
+/* system.h - the processes that make a run: two redis servers and the services.
+ *
+ * ROOM     services/cli.
+ * SHAPE    Start: the stores (answering PING), the relay, then all other services. Everything lies
+ *          under the run directory: log.sock (append-only file, synced at every write) and cache.sock
+ *          (memory only), sockets of the services, log/NAME.log.
+ */
+#ifndef KEEL_SERVICES_CLI_SYSTEM_H
+#define KEEL_SERVICES_CLI_SYSTEM_H
+
+#include "services/cli/run_dir.h"
+#include "services/cli/supervise.h"
+
+enum { KEEL_SERVICES_N = 8 };
+
+/* "relay" first, "feed" last. */
+const char *keel_service_at(int i);
+bool keel_service_is_known(const char *name);
+
+/* The folder of this program, where its services lie too. */
+KEEL_MUST_CHECK keel_status keel_bin_dir(char out[KEEL_PATH_CAP], keel_err *err);
+
+/* The base configuration: the given file, else the source tree's, else the installed one. */
+KEEL_MUST_CHECK keel_status keel_base_config(const char *given, char out[KEEL_PATH_CAP],
+                                             keel_err *err);
+
+/* Start both stores and wait until each answers. */
+KEEL_MUST_CHECK keel_status keel_system_start_stores(keel_supervisor *supervisor,
+                                                     const keel_run *run, keel_err *err);
+
+/* Start the relay (`others` false), or all other services. */
+KEEL_MUST_CHECK keel_status keel_system_start_services(keel_supervisor *supervisor,
+                                                       const keel_run *run, bool others,
+                                                       keel_err *err);
+
+/* Does the redis server behind this socket answer PING within timeout_ms? */
+bool keel_store_answers(const char *socket_path, int timeout_ms);
+
+/* The value of one CONFIG parameter of that server; false when it does not say. */
+bool keel_store_setting(const char *socket_path, const char *name, char *out, size_t cap);
+
+#endif

@@ -1,0 +1,427 @@
+/* Snapshot: u32 magic, u32 version, u8 core, u64 universe hash, i64 initial, u32 n, u32 books and
+ * their names, then marks, books, account, path, recent trades, first lot numbers; then, unless
+ * core, the lots of each position and the ids, oldest first. A load reads the bytes twice, first
+ * only checking, so that a bad snapshot changes nothing and no second engine is needed.
+ */
+#include "services/ledger/engine/ledger.h"
+
+#include "common/base/assert.h"
+#include "common/base/pack.h"
+#include "common/domain/fixed.h"
+#include "services/ledger/engine/ledger_internal.h"
+
+#include <string.h>
+
+enum { SNAPSHOT_MAGIC = 0x4c444745, SNAPSHOT_VERSION = 1 };
+
+/* ---- save ---- */
+
+static void pack_tally(keel_packer *p, const keel_tally *t)
+{
+    keel_pack_i64(p, t->realized_micros);
+    keel_pack_i64(p, t->fees_micros);
+    keel_pack_i64(p, t->slippage_micros);
+    keel_pack_u32(p, t->trades);
+    keel_pack_u32(p, t->closing_trades);
+    keel_pack_u32(p, t->wins);
+    keel_pack_i64(p, t->profit_micros);
+    keel_pack_i64(p, t->loss_micros);
+    keel_pack_real(p, t->weight_sum);
+}
+
+static void pack_path(keel_packer *p, const keel_equity_path *path)
+{
+    keel_pack_i64(p, path->from_ns);
+    keel_pack_i64(p, path->to_ns);
+    keel_pack_u64(p, path->bars);
+    keel_pack_i64(p, path->last_micros);
+    keel_pack_i64(p, path->peak_micros);
+    keel_pack_real(p, path->max_drawdown_frac);
+    keel_pack_real(p, path->equity_sum);
+    keel_pack_u64(p, path->returns.n);
+    keel_pack_real(p, path->returns.mean);
+    keel_pack_real(p, path->returns.m2);
+    keel_pack_real(p, path->returns.excess_mean);
+    keel_pack_real(p, path->returns.excess_m2);
+    keel_pack_real(p, path->returns.below2);
+}
+
+static void pack_trade(keel_packer *p, const keel_trade *t)
+{
+    keel_pack_str(p, t->trade_id);
+    keel_pack_u32(p, (uint32_t)t->instrument);
+    keel_pack_i64(p, t->qty_units);
+    keel_pack_i64(p, t->price_units);
+    keel_pack_i64(p, t->pnl_micros);
+    keel_pack_i64(p, t->fill_ns);
+    keel_pack_u32(p, (uint32_t)t->reason.code);
+    keel_pack_str(p, t->reason.text);
+    keel_pack_str(p, t->book);
+}
+
+static void pack_core(keel_packer *p, const keel_ledger *eng)
+{
+    for (int i = 0; i < eng->n; i++) {
+        keel_pack_i64(p, eng->marks[i].price_units);
+        keel_pack_u32(p, eng->marks[i].stale_bars);
+        keel_pack_i64(p, eng->marks[i].net_units);
+        pack_tally(p, &eng->marks[i].tally);
+    }
+    for (int b = 0; b < eng->books_n; b++) {
+        const ledger_book *book = &eng->books[b];
+        keel_pack_i64(p, book->cash_micros);
+        keel_pack_i64(p, book->paid_in_micros);
+        keel_pack_real(p, book->share_frac);
+        pack_tally(p, &book->tally);
+        keel_pack_u32(p, (uint32_t)book->closed_n);
+        for (int c = 0; c < book->closed_n; c++)
+            keel_pack_u64(p, book->closed[c]);
+        for (int i = 0; i < eng->n; i++)
+            keel_pack_u64(p, ledger_lots(eng, b, i)->first_no);
+    }
+    pack_tally(p, &eng->account);
+    keel_pack_i64(p, eng->cash_micros);
+    keel_pack_real(p, eng->traded_micros);
+    keel_pack_u64(p, eng->fills);
+    keel_pack_u64(p, eng->closed_step);
+    keel_pack_u64(p, eng->transfer_step);
+    keel_pack_u32(p, eng->transfer_n);
+    keel_pack_i64(p, eng->row_ns);
+    keel_pack_u8(p, eng->marked);
+    pack_path(p, &eng->path);
+    keel_pack_u32(p, (uint32_t)eng->recent_n);
+    for (int t = 0; t < eng->recent_n; t++)
+        pack_trade(p, &eng->recent[t]);
+}
+
+static void pack_lots(keel_packer *p, const keel_lots *lots)
+{
+    keel_pack_u32(p, (uint32_t)lots->count);
+    for (int k = 0; k < lots->count; k++) {
+        const keel_lot *lot = keel_lots_at(lots, k);
+        keel_pack_i64(p, lot->qty_units);
+        keel_pack_i64(p, lot->cost_micros);
+        keel_pack_u64(p, lot->fill_no);
+    }
+}
+
+static void pack_ids(keel_packer *p, const keel_ids *ids)
+{
+    const uint64_t kept = ids->added < KEEL_IDS_MAX ? ids->added : KEEL_IDS_MAX;
+    keel_pack_u32(p, (uint32_t)kept);
+    for (uint64_t k = ids->added - kept; k < ids->added; k++)
+        keel_pack_u64(p, ids->ring[k % KEEL_IDS_MAX]);
+}
+
+keel_status keel_ledger_save(const keel_ledger *eng, bool core, uint8_t *buf, size_t cap,
+                             size_t *len)
+{
+    keel_packer p = keel_packer_over(buf, cap);
+    keel_pack_u32(&p, SNAPSHOT_MAGIC);
+    keel_pack_u32(&p, SNAPSHOT_VERSION);
+    keel_pack_u8(&p, core);
+    keel_pack_u64(&p, eng->universe.hash);
+    keel_pack_i64(&p, eng->initial_micros);
+    keel_pack_u32(&p, (uint32_t)eng->n);
+    keel_pack_u32(&p, (uint32_t)eng->books_n);
+    for (int b = 0; b < eng->books_n; b++)
+        keel_pack_str(&p, eng->books[b].name);
+    pack_core(&p, eng);
+    for (size_t i = 0; !core && i < (size_t)eng->books_n * (size_t)eng->n; i++)
+        pack_lots(&p, &eng->lots[i]);
+    if (!core)
+        pack_ids(&p, eng->ids);
+    return keel_packer_done(&p, len);
+}
+
+/* ---- load ---- */
+
+static int64_t unpack_money(keel_unpacker *u)
+{
+    const int64_t value = keel_unpack_i64(u);
+    if (value > LEDGER_MAX || value < -LEDGER_MAX)
+        u->failed = true;
+    return value;
+}
+
+static keel_tally unpack_tally(keel_unpacker *u)
+{
+    keel_tally t = {0};
+    t.realized_micros = unpack_money(u);
+    t.fees_micros = unpack_money(u);
+    t.slippage_micros = unpack_money(u);
+    t.trades = keel_unpack_u32(u);
+    t.closing_trades = keel_unpack_u32(u);
+    t.wins = keel_unpack_u32(u);
+    t.profit_micros = unpack_money(u);
+    t.loss_micros = unpack_money(u);
+    t.weight_sum = keel_unpack_real(u);
+    if (t.wins > t.closing_trades || t.closing_trades > t.trades)
+        u->failed = true;
+    return t;
+}
+
+static keel_equity_path unpack_path(keel_unpacker *u, int64_t initial_micros)
+{
+    keel_equity_path path = {.first_micros = initial_micros};
+    path.from_ns = keel_unpack_i64(u);
+    path.to_ns = keel_unpack_i64(u);
+    path.bars = keel_unpack_u64(u);
+    path.last_micros = unpack_money(u);
+    path.peak_micros = unpack_money(u);
+    path.max_drawdown_frac = keel_unpack_real(u);
+    path.equity_sum = keel_unpack_real(u);
+    path.returns.n = keel_unpack_u64(u);
+    path.returns.mean = keel_unpack_real(u);
+    path.returns.m2 = keel_unpack_real(u);
+    path.returns.excess_mean = keel_unpack_real(u);
+    path.returns.excess_m2 = keel_unpack_real(u);
+    path.returns.below2 = keel_unpack_real(u);
+    if (path.bars > UINT32_MAX || path.from_ns > path.to_ns)
+        u->failed = true;
+    return path;
+}
+
+static void unpack_trade(keel_unpacker *u, int n, keel_trade *t)
+{
+    keel_unpack_str(u, t->trade_id, sizeof t->trade_id);
+    const uint32_t instrument = keel_unpack_u32(u);
+    t->qty_units = keel_unpack_i64(u);
+    t->price_units = keel_unpack_i64(u);
+    t->pnl_micros = keel_unpack_i64(u);
+    t->fill_ns = keel_unpack_i64(u);
+    const uint32_t code = keel_unpack_u32(u);
+    keel_unpack_str(u, t->reason.text, sizeof t->reason.text);
+    keel_unpack_str(u, t->book, sizeof t->book);
+    if (instrument >= (uint32_t)n || code > INT32_MAX || !keel_reason_is_known((int)code))
+        u->failed = true;
+    t->instrument = (int)instrument;
+    t->reason.code = (keel_reason_code)code;
+}
+
+/* What the books must add up to: checked before anything is applied, because the engine asserts
+ * it later. */
+typedef struct sums {
+    keel_i128 owed[KEEL_LEDGER_BOOKS_MAX]; /* cost that a book's lots must have */
+    keel_i128 cash;
+    keel_i128 paid_in;
+} sums;
+
+static void unpack_mark(keel_unpacker *u, keel_ledger *eng, int i, bool apply)
+{
+    ledger_mark *mark = &eng->marks[i];
+    ledger_mark m = {.sector = mark->sector};
+    const keel_instrument *x = &eng->universe.instruments[i];
+    int64_t value;
+    m.price_units = keel_unpack_i64(u);
+    m.stale_bars = keel_unpack_u32(u);
+    m.net_units = unpack_money(u);
+    m.tally = unpack_tally(u);
+    if (m.price_units < 0 ||
+        keel_worth_micros(m.price_units, x->price_exp, m.net_units, x->qty_exp, &value) != KEEL_OK)
+        u->failed = true;
+    eng->prices[i] = m.net_units; /* scratch: what the lots must add up to */
+    if (apply)
+        *mark = m;
+}
+
+static void unpack_book(keel_unpacker *u, keel_ledger *eng, int book, bool apply, sums *sum)
+{
+    ledger_book b = {.closed_n = 0};
+    memcpy(b.name, eng->books[book].name, sizeof b.name);
+    b.cash_micros = unpack_money(u);
+    b.paid_in_micros = unpack_money(u);
+    b.share_frac = keel_unpack_real(u);
+    b.tally = unpack_tally(u);
+    const uint32_t closed = keel_unpack_u32(u);
+    if (closed > KEEL_LEDGER_CLOSED_MAX || b.share_frac < 0.0 || b.share_frac > 1.0)
+        u->failed = true;
+    b.closed_n = u->failed ? 0 : (int)closed;
+    for (int c = 0; c < b.closed_n; c++)
+        b.closed[c] = keel_unpack_u64(u);
+    sum->cash += b.cash_micros;
+    sum->paid_in += b.paid_in_micros;
+    sum->owed[book] =
+        (keel_i128)b.paid_in_micros + b.tally.realized_micros - b.tally.fees_micros - b.cash_micros;
+    if (apply)
+        eng->books[book] = b;
+    for (int i = 0; i < eng->n; i++) {
+        const uint64_t first_no = keel_unpack_u64(u);
+        keel_lots *lots = ledger_lots(eng, book, i);
+        if (apply)
+            *lots = (keel_lots){.ring = lots->ring, .first_no = first_no};
+    }
+}
+
+static void unpack_account(keel_unpacker *u, keel_ledger *eng, bool apply, const sums *sum)
+{
+    const keel_tally account = unpack_tally(u);
+    const int64_t cash = unpack_money(u);
+    const double traded = keel_unpack_real(u);
+    const uint64_t fills = keel_unpack_u64(u), closed_step = keel_unpack_u64(u);
+    const uint64_t transfer_step = keel_unpack_u64(u);
+    const uint32_t transfer_n = keel_unpack_u32(u);
+    const int64_t row_ns = keel_unpack_i64(u);
+    const uint8_t marked = keel_unpack_u8(u);
+    const keel_equity_path path = unpack_path(u, eng->initial_micros);
+    const uint32_t recent = keel_unpack_u32(u);
+    if (marked > 1 || recent > KEEL_RECENT_TRADES_MAX || sum->cash != cash ||
+        sum->paid_in != eng->initial_micros)
+        u->failed = true;
+    for (uint32_t t = 0; t < recent && !u->failed; t++) {
+        keel_trade trade = {.instrument = 0};
+        unpack_trade(u, eng->n, &trade);
+        if (apply)
+            eng->recent[t] = trade;
+    }
+    if (!apply)
+        return;
+    eng->account = account;
+    eng->cash_micros = cash;
+    eng->traded_micros = traded;
+    eng->fills = fills;
+    eng->closed_step = closed_step;
+    eng->transfer_step = transfer_step;
+    eng->transfer_n = transfer_n;
+    eng->row_ns = row_ns;
+    eng->marked = marked == 1;
+    eng->path = path;
+    eng->recent_n = (int)recent;
+}
+
+/* Lots of one position; checks that they could be put back one by one. */
+static void unpack_lots(keel_unpacker *u, keel_ledger *eng, size_t at, bool apply, sums *sum)
+{
+    const uint32_t count = keel_unpack_u32(u);
+    keel_i128 qty = 0, cost = 0;
+    if (count > KEEL_LOTS_MAX)
+        u->failed = true;
+    for (uint32_t k = 0; k < count && !u->failed; k++) {
+        keel_lot lot = {0};
+        lot.qty_units = unpack_money(u);
+        lot.cost_micros = unpack_money(u);
+        lot.fill_no = keel_unpack_u64(u);
+        if (lot.qty_units == 0 || (k > 0 && (qty > 0) != (lot.qty_units > 0)))
+            u->failed = true;
+        qty += lot.qty_units;
+        cost += lot.cost_micros;
+        if (qty > LEDGER_MAX || qty < -LEDGER_MAX || cost > LEDGER_MAX || cost < -LEDGER_MAX)
+            u->failed = true;
+        if (apply)
+            KEEL_ASSERT(keel_lots_restore(&eng->lots[at], &lot) == KEEL_OK);
+    }
+    sum->owed[at / (size_t)eng->n] -= cost;
+    eng->prices[at % (size_t)eng->n] -= (int64_t)qty;
+}
+
+static void unpack_ids(keel_unpacker *u, keel_ids *ids, bool apply)
+{
+    const uint32_t n = keel_unpack_u32(u);
+    if (n > KEEL_IDS_MAX)
+        u->failed = true;
+    if (apply)
+        memset(ids, 0, sizeof *ids);
+    for (uint32_t k = 0; k < n && !u->failed; k++) {
+        const uint64_t hash = keel_unpack_u64(u);
+        if (hash == 0)
+            u->failed = true;
+        if (apply)
+            keel_ids_add(ids, hash);
+    }
+}
+
+static void unpack_engine(keel_unpacker *u, keel_ledger *eng, bool core, bool apply)
+{
+    sums sum = {.cash = 0};
+    for (int i = 0; i < eng->n; i++)
+        unpack_mark(u, eng, i, apply);
+    for (int b = 0; b < eng->books_n; b++)
+        unpack_book(u, eng, b, apply, &sum);
+    unpack_account(u, eng, apply, &sum);
+    if (core) { /* lots and ids are put back one by one, and keel_ledger_restored() checks */
+        if (apply)
+            memset(eng->ids, 0, sizeof *eng->ids);
+        return;
+    }
+    for (size_t i = 0; i < (size_t)eng->books_n * (size_t)eng->n; i++)
+        unpack_lots(u, eng, i, apply, &sum);
+    for (int b = 0; b < eng->books_n; b++)
+        u->failed = u->failed || sum.owed[b] != 0;
+    for (int i = 0; i < eng->n; i++)
+        u->failed = u->failed || eng->prices[i] != 0;
+    unpack_ids(u, eng->ids, apply);
+}
+
+/* The head names what the snapshot is of; it must be this engine. */
+static bool unpack_head(keel_unpacker *u, const keel_ledger *eng, bool *core)
+{
+    const uint32_t magic = keel_unpack_u32(u), version = keel_unpack_u32(u);
+    const uint8_t is_core = keel_unpack_u8(u);
+    const uint64_t hash = keel_unpack_u64(u);
+    const int64_t initial = keel_unpack_i64(u);
+    const uint32_t n = keel_unpack_u32(u), books = keel_unpack_u32(u);
+    bool same = magic == SNAPSHOT_MAGIC && version == SNAPSHOT_VERSION && is_core <= 1 &&
+                hash == eng->universe.hash && initial == eng->initial_micros &&
+                n == (uint32_t)eng->n && books == (uint32_t)eng->books_n;
+    for (int b = 0; same && b < eng->books_n; b++) {
+        char name[KEEL_NAME_MAX];
+        keel_unpack_str(u, name, sizeof name);
+        same = !u->failed && strcmp(name, eng->books[b].name) == 0;
+    }
+    *core = is_core == 1;
+    return same && !u->failed;
+}
+
+keel_status keel_ledger_load(keel_ledger *eng, const uint8_t *buf, size_t len)
+{
+    bool core;
+    keel_unpacker u = keel_unpacker_over(buf, len);
+    if (!unpack_head(&u, eng, &core))
+        return KEEL_EFORMAT;
+    keel_unpacker again = u;
+    unpack_engine(&u, eng, core, false);
+    KEEL_TRY(keel_unpacker_done(&u));
+    unpack_engine(&again, eng, core, true);
+    return KEEL_OK;
+}
+
+/* ---- putting lots and ids back ---- */
+
+keel_status keel_ledger_restore_lot(keel_ledger *eng, const char *book, int instrument,
+                                    const keel_lot *lot)
+{
+    const int b = ledger_find_book(eng, book);
+    if (b < 0 || instrument < 0 || instrument >= eng->n)
+        return KEEL_EFORMAT;
+    return keel_lots_restore(ledger_lots(eng, b, instrument), lot);
+}
+
+void keel_ledger_restore_id(keel_ledger *eng, const char *fill_id)
+{
+    const uint64_t hash = keel_ids_hash(fill_id);
+    if (!keel_ids_has(eng->ids, hash))
+        keel_ids_add(eng->ids, hash);
+}
+
+keel_status keel_ledger_restored(const keel_ledger *eng)
+{
+    keel_i128 cash = 0;
+    for (int b = 0; b < eng->books_n; b++) {
+        const ledger_book *book = &eng->books[b];
+        keel_i128 sum = book->cash_micros;
+        for (int i = 0; i < eng->n; i++)
+            sum += ledger_lots(eng, b, i)->cost_micros;
+        if (sum !=
+            (keel_i128)book->paid_in_micros + book->tally.realized_micros - book->tally.fees_micros)
+            return KEEL_EFORMAT;
+        cash += book->cash_micros;
+    }
+    for (int i = 0; i < eng->n; i++) {
+        keel_i128 qty = 0;
+        for (int b = 0; b < eng->books_n; b++)
+            qty += ledger_lots(eng, b, i)->qty_units;
+        if (qty != eng->marks[i].net_units)
+            return KEEL_EFORMAT;
+    }
+    return cash == eng->cash_micros ? KEEL_OK : KEEL_EFORMAT;
+}
