@@ -92,7 +92,6 @@ void keel_stop_init(keel_stop *stop)
 {
     memset(stop, 0, sizeof *stop);
     stop->state = KEEL_STOP_ACTIVE;
-    keel_reason_set(&stop->reason, KEEL_REASON_ACCEPTED, "trading: no limit is broken");
 }
 
 double keel_stop_drawdown(const keel_stop *stop)
@@ -252,6 +251,6 @@ void keel_stop_load(keel_stop *stop, keel_unpacker *unpacker)
     stop->halt_ns = keel_unpack_i64(unpacker);
     stop->stops = keel_unpack_u32(unpacker);
     if (stop->state <= KEEL_STOP_UNDECIDED || stop->state >= KEEL_STOP_STATES || marked > 1 ||
-        keel_reason_is_known(code) == 0)
+        (code != KEEL_REASON_UNSPECIFIED && keel_reason_is_known(code) == 0))
         unpacker->failed = true;
 }

@@ -435,6 +435,35 @@ Test(verify, refuses_any_multiplier_moved_by_a_millionth)
     }
 }
 
+/* Two calm assets of correlation 0.9 beside a wild one, volatilities 1 : 30: the gradient moves by
+ * 1e-10 of the largest variance, but by 3e-9 in its own scale. */
+Test(verify, sees_a_swap_between_calm_assets_beside_a_wild_one)
+{
+    static const double v[] = {1, 1, 30};
+    static const double correlation[3][3] = {{1, 0.9, 0.2}, {0.9, 1, 0.2}, {0.2, 0.2, 1}};
+    memset(&p, 0, sizeof p);
+    p.n = p.universe.n = 3;
+    p.universe.hash = 1;
+    p.limits.max_weight = 1;
+    for (int i = 0; i < 3; i++) {
+        p.upper[i] = 1;
+        p.prices[i] = 1;
+        strcpy(p.universe.instruments[i].sector, "wild");
+        for (int j = 0; j <= i; j++)
+            p.s[keel_packed_at(3, i, j)] = v[i] * v[j] * correlation[i][j];
+    }
+    make_rows(&p);
+    p.rows[0].lo = p.rows[0].hi = 1;
+    solve(&p);
+    point_at(&p);
+    p.proposal.constraints_n = 1;
+    SHOULD_BE(VERIFIED);
+    p.w[0] += 1e-6;
+    p.w[1] -= 1e-6;
+    SHOULD_BE(STATIONARITY_VIOLATED);
+    cr_expect_float_eq(finding.value, 1e-6 * 0.1 / 30, 1e-11);
+}
+
 /* ---- invariants ---------------------------------------------------------------------------- */
 
 static void scale_by(double f)
