@@ -29,6 +29,7 @@ typedef struct keel_host_cfg {
     void *tap_arg;
     keel_hub_judge judge; /* NULL = all frames are delivered */
     void *judge_arg;
+    keel_twin *twin; /* borrowed stores that hold an earlier run too; NULL = new ones */
     int64_t epoch_ns; /* wall clock at the start */
     int64_t tick_ns;  /* what the clock moves when nobody has anything to do; 0 = 1 ms */
     unsigned without; /* KEEL_WITHOUT_*, for tests */
@@ -49,6 +50,9 @@ void keel_host_turn(keel_host *host);
 /* Turn until the source has ended and every service has closed its last step. KEEL_EEND: that
  * happened; KEEL_EUNAVAIL: not within turns_max turns. */
 KEEL_MUST_CHECK keel_status keel_host_run(keel_host *host, uint64_t turns_max);
+
+/* Send a request as an operator would; its reply is seen by the tap. */
+void keel_host_ask(keel_host *host, const keel_request *request);
 
 void keel_host_kill(keel_host *host, const char *service);
 KEEL_MUST_CHECK keel_status keel_host_start(keel_host *host, const char *service, keel_err *err);

@@ -425,6 +425,8 @@ static bool take_entry(keel_service *n)
         return false;
     n->handled = false;
     n->entry++;
+    if ((n->cfg.without & KEEL_WITHOUT_S3) != 0)
+        node_snapshot(n, false);
     return true;
 }
 

@@ -289,7 +289,7 @@ static bool write_down(keel_service *n)
     if (keel_journal_flush(n->cfg.journal) != KEEL_OK)
         return hold_back(n, "journal cannot be written");
     const keel_status status = own_store ? commit(n) : make_durable(n);
-    if (status != KEEL_OK)
+    if (status != KEEL_OK && (own_store || (n->cfg.without & KEEL_WITHOUT_R1) == 0))
         return hold_back(n, own_store ? "books cannot be written" : "log cannot be reached");
     n->log_lost = false;
     return true;

@@ -71,8 +71,8 @@ static keel_status begin_segment(replay *r, const keel_journal_record *rec, keel
     keel_node_cfg cfg = *r->cfg;
     cfg.bus = (keel_bus){NULL, &no_bus};
     cfg.journal = NULL;
-    keel_twin_log(r->twin, &cfg.log);
-    keel_twin_cache(r->twin, &cfg.cache);
+    keel_twin_log(r->twin, r->report->run_id, &cfg.log);
+    keel_twin_cache(r->twin, r->report->run_id, &cfg.cache);
     r->node = keel_node_new(&cfg, err);
     if (r->node == NULL)
         return KEEL_EINVAL;
