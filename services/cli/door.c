@@ -28,8 +28,10 @@ keel_client *keel_door_open(const keel_run *run, int timeout_ms, keel_err *err)
         .join_timeout_ms = timeout_ms,
     };
     if (access(server, R_OK) != 0 || access(secret, R_OK) != 0) {
-        keel_err_set(err, KEEL_EUNAVAIL, "run %s is not running: %s is not there; start it with: "
-                     "keel up", run->id, access(server, R_OK) != 0 ? server : secret);
+        keel_err_set(err, KEEL_EUNAVAIL,
+                     "run %s is not running: %s is not there; start it with: "
+                     "keel up",
+                     run->id, access(server, R_OK) != 0 ? server : secret);
         return NULL;
     }
     return keel_client_open(&cfg, err);

@@ -96,7 +96,8 @@ int keel_table_rows(const keel_table *t)
     return (t->cells + t->columns - 1) / t->columns;
 }
 
-static void put(const keel_table *t, int column, const char *text, keel_ink ink, const keel_cli *cli)
+static void put(const keel_table *t, int column, const char *text, keel_ink ink,
+                const keel_cli *cli)
 {
     const int pad = t->width[column] - characters(text);
     const bool last = column == t->columns - 1;

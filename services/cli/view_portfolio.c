@@ -63,8 +63,8 @@ void keel_view_attribution(const keel_cli *cli, const keel_universe *universe,
                            const keel_attribution *a)
 {
     char text[KEEL_FORMAT_MAX];
-    keel_table *t = keel_table_new(
-        "asset|sector|>P&L|>trades|>win rate|>contribution|>mean weight|>costs");
+    keel_table *t =
+        keel_table_new("asset|sector|>P&L|>trades|>win rate|>contribution|>mean weight|>costs");
     keel_table_title(cli, "Per-asset attribution");
     for (int i = 0; i < a->lines_n; i++) {
         const keel_attribution_line *l = &a->lines[i];
