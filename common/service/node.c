@@ -30,6 +30,12 @@ uint64_t node_open_step(const keel_service *n)
     return n->recall_step != 0 ? n->recall_step : n->done + 1;
 }
 
+void node_stage(const keel_service *n, keel_stage stage)
+{
+    if (n->cfg.at_stage != NULL)
+        n->cfg.at_stage(n->cfg.stage_arg, stage);
+}
+
 void node_state(keel_service *n, keel_service_state state, const char *why)
 {
     if (n->state == state && strcmp(n->why, why) == 0)
@@ -443,6 +449,7 @@ static bool close_step(keel_service *n)
     if (!node_flush(n))
         return false;
     node_answer_taken(n);
+    node_stage(n, KEEL_STAGE_PUBLISH_END);
     node_end_step(n);
     n->closed = true;
     return true;

@@ -172,6 +172,7 @@ struct keel_service {
 
 /* node.c */
 int64_t node_mono(const keel_service *n);
+void node_stage(const keel_service *n, keel_stage stage);
 void node_state(keel_service *n, keel_service_state state, const char *why);
 bool node_is_lockstep(const keel_service *n);
 void node_call_count(keel_service *n, const char *what, keel_status status);

@@ -280,23 +280,30 @@ static bool hold_back(keel_service *n, const char *why)
     return false;
 }
 
-bool node_flush(keel_service *n)
+/* Journal, then log or books. False: not now. */
+static bool write_down(keel_service *n)
 {
     const bool own_store = n->spec->commit != NULL;
-    if (n->recall_step == 0) {
-        if (own_store && !n->stepped)
-            return true; /* one commit at the end of the step */
-        if (n->outs_n == 0 && !own_store)
-            return true;
-        n->flushing = true;
-        keel_arena_reset(&n->wire_arena);
-        if (keel_journal_flush(n->cfg.journal) != KEEL_OK)
-            return hold_back(n, "journal cannot be written");
-        const keel_status status = own_store ? commit(n) : make_durable(n);
-        if (status != KEEL_OK)
-            return hold_back(n, own_store ? "books cannot be written" : "log cannot be reached");
-        n->log_lost = false;
-    }
+    n->flushing = true;
+    keel_arena_reset(&n->wire_arena);
+    if (keel_journal_flush(n->cfg.journal) != KEEL_OK)
+        return hold_back(n, "journal cannot be written");
+    const keel_status status = own_store ? commit(n) : make_durable(n);
+    if (status != KEEL_OK)
+        return hold_back(n, own_store ? "books cannot be written" : "log cannot be reached");
+    n->log_lost = false;
+    return true;
+}
+
+bool node_flush(keel_service *n)
+{
+    const bool recalling = n->recall_step != 0;
+    if (n->spec->commit != NULL && !n->stepped && !recalling)
+        return true; /* the ledger: one commit at the end of the step */
+    node_stage(n, KEEL_STAGE_BEFORE_RECORD);
+    if (!recalling && (n->outs_n > 0 || n->spec->commit != NULL) && !write_down(n))
+        return false;
+    node_stage(n, KEEL_STAGE_RECORD_PUBLISH);
     for (int i = 0; i < n->outs_n; i++)
         send_out(n, &n->outs[i]);
     node_outs_reset(n);

@@ -425,6 +425,7 @@ bool node_recover(keel_service *n)
     if (fold_own(n) != KEEL_OK)
         return wait_for(n, "log cannot be reached");
     read_last_values(n);
+    node_stage(n, KEEL_STAGE_RECOVERING);
     n->epoch_ns = n->cfg.wall_ns(n->cfg.clock_arg);
     n->snapshot_ns = node_mono(n);
     n->fresh = true;
@@ -500,7 +501,7 @@ static bool recall_step(keel_service *n, uint64_t step)
 
 static bool can_recall(const keel_service *n)
 {
-    return n->spec->recall != NULL || n->spec->base_topic != KEEL_TOPIC_COUNT;
+    return n->spec->recall != NULL || n->spec->on_own != NULL;
 }
 
 static bool serve_step(keel_service *n, uint64_t step)

@@ -5,6 +5,7 @@
 #include "services/execution/engine/execution.h"
 
 #include <math.h>
+#include <string.h>
 
 #define MILLI 1000.0 /* the engine counts in 1/1000 bp */
 
@@ -13,6 +14,10 @@ typedef struct app {
     double slippage_bps;
     double cash_buffer;
     keel_execution *engine; /* owned, from open to close */
+    uint8_t *base; /* owned: the last PlanDone, from which a plan of the log can be adopted */
+    size_t base_len;
+    size_t base_cap;
+    uint64_t base_step;
 } app;
 
 static const keel_cfg_row cfg[] = {
@@ -71,15 +76,73 @@ static keel_status on_row(keel_service *svc, void *arg, const keel_msg *msg)
     return KEEL_OK;
 }
 
+static void keep_base(app *a, const uint8_t *data, size_t len, uint64_t step)
+{
+    if (len > a->base_cap) {
+        keel_free(&a->base);
+        a->base = keel_xcalloc(len, 1);
+        a->base_cap = len;
+    }
+    memcpy(a->base, data, len);
+    a->base_len = len;
+    a->base_step = step;
+}
+
+static keel_status from_base(keel_service *svc, app *a)
+{
+    keel_plan_done done;
+    if (a->base_len == 0)
+        return KEEL_OK; /* nothing was ever closed: the engine is new */
+    KEEL_TRY(keel_wire_get_plan_done(keel_service_arena(svc), a->base, a->base_len, &done));
+    return keel_execution_on_own_plan_done(a->engine, a->base_step, &done);
+}
+
+/* P4, R1 (live): a PlanDone is where to start from; a plan that the log holds replaces the one just
+ * made. Fills follow from plan and row, so they cannot differ once the plan is adopted. */
+static keel_status on_own(keel_service *svc, void *arg, const keel_msg *msg)
+{
+    app *a = arg;
+    keel_order_plan plan;
+    if (msg->topic == KEEL_TOPIC_PLAN_DONE) {
+        keep_base(a, msg->data, msg->len, msg->step);
+        return from_base(svc, a);
+    }
+    if (msg->topic != KEEL_TOPIC_PLAN)
+        return KEEL_EREFUSED;
+    KEEL_TRY(from_base(svc, a));
+    KEEL_TRY(keel_wire_get_order_plan(keel_service_arena(svc), msg->data, msg->len, &plan));
+    return keel_execution_on_own_plan(a->engine, msg->step, &plan);
+}
+
 static keel_status close_plan(keel_service *svc, void *arg, uint64_t step)
 {
     keel_plan_done done;
     size_t cap, len;
     uint8_t *buf = keel_service_scratch(svc, &cap);
-    (void)step;
     keel_execution_done(((app *)arg)->engine, &done);
     KEEL_TRY(keel_wire_put_plan_done(&done, buf, cap, &len));
+    keep_base(arg, buf, len, step);
     return keel_service_publish(svc, KEEL_TOPIC_PLAN_DONE, NULL, buf, len);
+}
+
+/* PROTOCOL P4 and R1 in live mode: what the log holds is taken as it stands. */
+static keel_status on_own(keel_service *svc, void *arg, const keel_msg *msg)
+{
+    app *a = arg;
+    keel_arena *arena = keel_service_arena(svc);
+    keel_order_plan plan;
+    keel_fill fill;
+    keel_plan_done done;
+    if (msg->topic == KEEL_TOPIC_PLAN) {
+        KEEL_TRY(keel_wire_get_order_plan(arena, msg->data, msg->len, &plan));
+        return keel_execution_on_own_plan(a->engine, msg->step, &plan);
+    }
+    if (msg->topic == KEEL_TOPIC_FILL) {
+        KEEL_TRY(keel_wire_get_fill(arena, msg->data, msg->len, &fill));
+        return keel_execution_on_own_fill(a->engine, &fill);
+    }
+    KEEL_TRY(keel_wire_get_plan_done(arena, msg->data, msg->len, &done));
+    return keel_execution_on_own_plan_done(a->engine, msg->step, &done);
 }
 
 static keel_status open_app(keel_service *svc, void *arg, keel_err *err)
@@ -99,6 +162,7 @@ static keel_status open_app(keel_service *svc, void *arg, keel_err *err)
 
 static void close_app(void *arg)
 {
+    keel_free(&((app *)arg)->base);
     keel_execution_free(&((app *)arg)->engine);
 }
 
@@ -141,4 +205,6 @@ const keel_service_spec keel_execution_spec = {
     .close = close_app,
     .save = save_app,
     .load = load_app,
+    .on_own = on_own,
+    .base_topic = KEEL_TOPIC_PLAN_DONE,
 };

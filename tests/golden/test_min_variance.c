@@ -148,7 +148,8 @@ static void covariance_of_file(const json_t *inputs, returns *r, double *packed)
 
 static void read_inputs(const json_t *inputs, returns *r, double *packed)
 {
-    const json_t *matrix = json_object_get(inputs, "cov");
+    const json_t *cov = json_object_get(inputs, "cov"); /* numbers, or words that describe them */
+    const json_t *matrix = json_is_array(cov) ? cov : NULL;
     const json_t *assets = json_object_get(inputs, "assets");
     memset(r, 0, sizeof *r);
     r->n = (int)json_array_size(matrix != NULL ? matrix : assets);

@@ -1,6 +1,7 @@
 #include "common/num/la/la.h"
 
 #include <cblas.h>
+#include <math.h>
 
 void keel_la_init(void)
 {
@@ -48,4 +49,15 @@ void keel_la_gram(int k, int n, const double *v, double *g)
 double keel_la_dot(int n, const double *x, const double *y)
 {
     return n > 0 ? cblas_ddot(n, x, 1, y, 1) : 0;
+}
+
+bool keel_la_all_finite(int n, const double *x)
+{
+    /* a finite sum of absolute values has finite terms; one that is not may only have overflowed */
+    bool finite = n == 0 || isfinite(cblas_dasum(n, x, 1));
+    for (int i = 0; i < n && !finite; i++) {
+        if (!isfinite(x[i]))
+            return false;
+    }
+    return true;
 }

@@ -9,6 +9,8 @@
 #ifndef KEEL_COMMON_NUM_LA_LA_H
 #define KEEL_COMMON_NUM_LA_LA_H
 
+#include <stdbool.h>
+
 /* One BLAS thread from now on. Safe to call again. */
 void keel_la_init(void);
 
@@ -28,5 +30,8 @@ void keel_la_rank_one(int m, int n, double alpha, const double *x, const double 
 void keel_la_gram(int k, int n, const double *v, double *g);
 
 double keel_la_dot(int n, const double *x, const double *y);
+
+/* Every number is finite. One pass at the speed of memory when they are. */
+bool keel_la_all_finite(int n, const double *x);
 
 #endif

@@ -38,7 +38,7 @@ keel_qp *keel_qp_new(int n_max, int m_max)
     qp->gram = keel_xcalloc(m * m, sizeof *qp->gram);
     qp->rhs = keel_xcalloc(m, sizeof *qp->rhs);
     qp->triangle = keel_xcalloc(n * n, sizeof *qp->triangle);
-    qp->work = keel_xcalloc(4 * n + 1, sizeof *qp->work);
+    qp->work = keel_xcalloc(4 * n + m + 1, sizeof *qp->work);
     qp->active = keel_xcalloc(n, sizeof *qp->active);
     qp->position = keel_xcalloc(n, sizeof *qp->position);
     qp->ignored = keel_xcalloc(m + n, sizeof *qp->ignored);
@@ -60,20 +60,6 @@ void keel_qp_free(keel_qp **of)
     keel_free(of);
 }
 
-static bool all_finite(const double *values, size_t n)
-{
-    /* x * 0 is 0 or NaN; four sums keep the adders busy over a matrix of 1 MB */
-    double sum[4] = {0, 0, 0, 0};
-    size_t i = 0;
-    for (; i + 4 <= n; i += 4) {
-        for (size_t j = 0; j < 4; j++)
-            sum[j] += values[i + j] * 0.0;
-    }
-    for (; i < n; i++)
-        sum[0] += values[i] * 0.0;
-    return isfinite(sum[0] + sum[1] + sum[2] + sum[3]);
-}
-
 /* -inf below and +inf above say "no bound", as +-KEEL_QP_NO_BOUND does. */
 static keel_status check_sides(const double *lo, const double *hi, int count, double tolerance)
 {
@@ -93,9 +79,9 @@ static keel_status check(const keel_qp *qp, const keel_qp_problem *p)
 {
     if (p->n < 1 || p->n > qp->n_max || p->m < 0 || p->m > qp->m_max)
         return KEEL_ERANGE;
-    const size_t n = (size_t)p->n, m = (size_t)p->m;
-    if (!all_finite(p->s, keel_sym_len(p->n)) || (p->c != NULL && !all_finite(p->c, n)) ||
-        (m > 0 && !all_finite(p->a, m * n)))
+    if (!keel_la_all_finite((int)keel_sym_len(p->n), p->s) ||
+        (p->c != NULL && !keel_la_all_finite(p->n, p->c)) ||
+        (p->m > 0 && !keel_la_all_finite(p->m * p->n, p->a)))
         return KEEL_ENONFINITE;
     KEEL_TRY(check_sides(p->lower, p->upper, p->n, KEEL_QP_TOLERANCE));
     return check_sides(p->row_lo, p->row_hi, p->m, 0);
@@ -146,15 +132,23 @@ static void clean_status(keel_qp *qp)
     }
 }
 
+/* From the status in hand; true when that gave a certified answer. */
+static bool solve_near(keel_qp *qp, keel_qp_answer *answer)
+{
+    clean_status(qp);
+    qp_step step = qp_block_pivot(qp);
+    if (step == QP_STEP_UNSETTLED)
+        step = qp_repair(qp);
+    return step == QP_STEP_DONE && qp_certify(qp, answer);
+}
+
 static qp_step solve_cold(keel_qp *qp, keel_qp_answer *answer, bool *certified)
 {
     memset(qp->status, 0, (size_t)(qp->m + qp->n));
-    clean_status(qp);
-    qp_step step = qp_block_pivot(qp);
-    *certified = step == QP_STEP_DONE && qp_certify(qp, answer);
+    *certified = solve_near(qp, answer);
     if (*certified)
-        return step;
-    step = qp_dual_active_set(qp);
+        return QP_STEP_DONE;
+    qp_step step = qp_dual_active_set(qp);
     if (step == QP_STEP_CONFLICT || step == QP_STEP_SINGULAR)
         return step;
     /* the dual method gives the status; solving for it afresh sheds the rounding of its updates */
@@ -165,11 +159,7 @@ static qp_step solve_cold(keel_qp *qp, keel_qp_answer *answer, bool *certified)
 
 static keel_qp_outcome outcome_of(keel_qp *qp, keel_qp_answer *answer)
 {
-    bool certified = false;
-    if (qp->warm) {
-        clean_status(qp);
-        certified = qp_block_pivot(qp) == QP_STEP_DONE && qp_certify(qp, answer);
-    }
+    bool certified = qp->warm && solve_near(qp, answer);
     const qp_step step = certified ? QP_STEP_DONE : solve_cold(qp, answer, &certified);
     qp->warm = certified;
     if (certified)

@@ -58,7 +58,7 @@ bool qp_certify(keel_qp *qp, keel_qp_answer *answer)
     settle_multipliers(qp);
     const double size = qp_point_size(qp);
     const double unit = qp->scale * size;
-    double primal = 0, dual = 0, gap = 0, sxx = 0, cx = 0;
+    double primal = 0, dual = 0, gap = 0, cx = 0;
     for (int k = 0; k < qp->m + qp->n; k++) {
         const bool is_row = k < qp->m;
         const double value = is_row ? qp->row_value[k] : qp->x[k - qp->m];
@@ -75,8 +75,8 @@ bool qp_certify(keel_qp *qp, keel_qp_answer *answer)
         gap += qp->x[i] * stationarity;
         cx += qp->p.c != NULL ? qp->p.c[i] * qp->x[i] : 0;
     }
-    sxx = keel_sym_quadratic(qp->n, qp->p.s, qp->x);
-    answer->objective = 0.5 * sxx - cx;
+    keel_sym_matvec(qp->n, qp->p.s, qp->x, qp->work, qp->scratch);
+    answer->objective = 0.5 * keel_la_dot(qp->n, qp->x, qp->work) - cx;
     answer->primal_residual = primal;
     answer->dual_residual = dual;
     answer->gap = fabs(gap) / (unit * size);

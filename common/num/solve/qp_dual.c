@@ -272,8 +272,7 @@ static qp_step take_candidate(dual *s, int k, double sign, int *budget)
     return QP_STEP_DONE;
 }
 
-/* The side missed most, ties to the lowest number; -1 when all hold. */
-static int most_missed(const keel_qp *qp, double *sign)
+int qp_most_missed(const keel_qp *qp, double *sign)
 {
     const double size = qp_point_size(qp);
     double worst = QP_FEASIBLE;
@@ -310,7 +309,7 @@ qp_step qp_dual_active_set(keel_qp *qp)
         if (step != QP_STEP_DONE)
             return step;
     }
-    for (int k; (k = most_missed(qp, &sign)) >= 0;) {
+    for (int k; (k = qp_most_missed(qp, &sign)) >= 0;) {
         const qp_step step = take_candidate(&s, k, sign, &budget);
         if (step != QP_STEP_DONE)
             return step;

@@ -43,12 +43,13 @@ struct keel_qp {
     double *row_value; /* m: A x */
     int *conflict;     /* m + n */
 
-    int *pick, *row_pick; /* free variables (n), rows held (m) */
-    int *scratch;         /* n */
-    double *block;        /* n x n: free block, or J of the dual method */
-    double *columns;      /* n x (m + 1) */
-    double *gram;         /* m x m */
-    double *rhs;          /* m */
+    int *pick, *row_pick; /* free variables (n), rows held (m), as last factored */
+    int free_n, held_n;
+    int *scratch;    /* n */
+    double *block;   /* n x n: free block, or J of the dual method */
+    double *columns; /* n x (m + 1) */
+    double *gram;    /* m x m */
+    double *rhs;     /* m */
 
     double *triangle; /* n x n: R of the dual method */
     double *work;     /* 4 n + m: vectors of the dual method */
@@ -69,11 +70,25 @@ bool qp_is_fixed(const keel_qp *qp, int k); /* both sides are one number */
  * on the ones before are left out with y = 0. Cost k^3/3 + n k for k free. */
 qp_step qp_equality_solve(keel_qp *qp);
 
+/* The factors alone: S_FF in block, V in columns, V'V in gram. */
+qp_step qp_factor(keel_qp *qp);
+
+/* With the factors in hand: how x (n) and y (m) answer to a force along `normal`, the held
+ * constraints kept. Returns normal'dx >= 0; about 0 when the normal depends on the held ones. */
+double qp_direction(keel_qp *qp, const double *normal, double *dx, double *dy);
+
 /* gradient and row_value of the x and y in hand. */
 void qp_refresh(keel_qp *qp);
 
 /* Change every part of the status that is wrong at once, again while that helps. */
 qp_step qp_block_pivot(keel_qp *qp);
+
+/* The side missed most by x, ties to the lowest number, sign 1 for a lower side and -1 for an upper
+ * one; -1 when all hold. */
+int qp_most_missed(const keel_qp *qp, double *sign);
+
+/* Dual steps from the status in hand, once what has the wrong multiplier is let go. */
+qp_step qp_repair(keel_qp *qp);
 
 /* Goldfarb and Idnani from the unconstrained minimum; leaves the status of the answer. */
 qp_step qp_dual_active_set(keel_qp *qp);

@@ -199,20 +199,33 @@ static void unpack_trade(keel_unpacker *u, int n, keel_trade *t)
     t->reason.code = (keel_reason_code)code;
 }
 
-static void unpack_mark(keel_unpacker *u, ledger_mark *mark, bool apply)
+/* What the books must add up to: checked before anything is applied, because the engine asserts
+ * it later. */
+typedef struct sums {
+    keel_i128 owed[KEEL_LEDGER_BOOKS_MAX]; /* cost that a book's lots must have */
+    keel_i128 cash;
+    keel_i128 paid_in;
+} sums;
+
+static void unpack_mark(keel_unpacker *u, keel_ledger *eng, int i, bool apply)
 {
+    ledger_mark *mark = &eng->marks[i];
     ledger_mark m = {.sector = mark->sector};
+    const keel_instrument *x = &eng->universe.instruments[i];
+    int64_t value;
     m.price_units = keel_unpack_i64(u);
     m.stale_bars = keel_unpack_u32(u);
     m.net_units = unpack_money(u);
     m.tally = unpack_tally(u);
-    if (m.price_units < 0)
+    if (m.price_units < 0 ||
+        keel_worth_micros(m.price_units, x->price_exp, m.net_units, x->qty_exp, &value) != KEEL_OK)
         u->failed = true;
+    eng->prices[i] = m.net_units; /* scratch: what the lots must add up to */
     if (apply)
         *mark = m;
 }
 
-static void unpack_book(keel_unpacker *u, keel_ledger *eng, int book, bool apply)
+static void unpack_book(keel_unpacker *u, keel_ledger *eng, int book, bool apply, sums *sum)
 {
     ledger_book b = {.closed_n = 0};
     memcpy(b.name, eng->books[book].name, sizeof b.name);
@@ -226,6 +239,10 @@ static void unpack_book(keel_unpacker *u, keel_ledger *eng, int book, bool apply
     b.closed_n = u->failed ? 0 : (int)closed;
     for (int c = 0; c < b.closed_n; c++)
         b.closed[c] = keel_unpack_u64(u);
+    sum->cash += b.cash_micros;
+    sum->paid_in += b.paid_in_micros;
+    sum->owed[book] =
+        (keel_i128)b.paid_in_micros + b.tally.realized_micros - b.tally.fees_micros - b.cash_micros;
     if (apply)
         eng->books[book] = b;
     for (int i = 0; i < eng->n; i++) {
@@ -236,7 +253,7 @@ static void unpack_book(keel_unpacker *u, keel_ledger *eng, int book, bool apply
     }
 }
 
-static void unpack_account(keel_unpacker *u, keel_ledger *eng, bool apply)
+static void unpack_account(keel_unpacker *u, keel_ledger *eng, bool apply, const sums *sum)
 {
     const keel_tally account = unpack_tally(u);
     const int64_t cash = unpack_money(u);
@@ -248,7 +265,8 @@ static void unpack_account(keel_unpacker *u, keel_ledger *eng, bool apply)
     const uint8_t marked = keel_unpack_u8(u);
     const keel_equity_path path = unpack_path(u, eng->initial_micros);
     const uint32_t recent = keel_unpack_u32(u);
-    if (marked > 1 || recent > KEEL_RECENT_TRADES_MAX)
+    if (marked > 1 || recent > KEEL_RECENT_TRADES_MAX || sum->cash != cash ||
+        sum->paid_in != eng->initial_micros)
         u->failed = true;
     for (uint32_t t = 0; t < recent && !u->failed; t++) {
         keel_trade trade = {.instrument = 0};
@@ -272,7 +290,7 @@ static void unpack_account(keel_unpacker *u, keel_ledger *eng, bool apply)
 }
 
 /* Lots of one position; checks that they could be put back one by one. */
-static void unpack_lots(keel_unpacker *u, keel_lots *lots, bool apply)
+static void unpack_lots(keel_unpacker *u, keel_ledger *eng, size_t at, bool apply, sums *sum)
 {
     const uint32_t count = keel_unpack_u32(u);
     keel_i128 qty = 0, cost = 0;
@@ -290,8 +308,10 @@ static void unpack_lots(keel_unpacker *u, keel_lots *lots, bool apply)
         if (qty > LEDGER_MAX || qty < -LEDGER_MAX || cost > LEDGER_MAX || cost < -LEDGER_MAX)
             u->failed = true;
         if (apply)
-            KEEL_ASSERT(keel_lots_restore(lots, &lot) == KEEL_OK);
+            KEEL_ASSERT(keel_lots_restore(&eng->lots[at], &lot) == KEEL_OK);
     }
+    sum->owed[at / (size_t)eng->n] -= cost;
+    eng->prices[at % (size_t)eng->n] -= (int64_t)qty;
 }
 
 static void unpack_ids(keel_unpacker *u, keel_ids *ids, bool apply)
@@ -312,17 +332,24 @@ static void unpack_ids(keel_unpacker *u, keel_ids *ids, bool apply)
 
 static void unpack_engine(keel_unpacker *u, keel_ledger *eng, bool core, bool apply)
 {
+    sums sum = {.cash = 0};
     for (int i = 0; i < eng->n; i++)
-        unpack_mark(u, &eng->marks[i], apply);
+        unpack_mark(u, eng, i, apply);
     for (int b = 0; b < eng->books_n; b++)
-        unpack_book(u, eng, b, apply);
-    unpack_account(u, eng, apply);
-    for (size_t i = 0; !core && i < (size_t)eng->books_n * (size_t)eng->n; i++)
-        unpack_lots(u, &eng->lots[i], apply);
-    if (!core)
-        unpack_ids(u, eng->ids, apply);
-    else if (apply)
-        memset(eng->ids, 0, sizeof *eng->ids);
+        unpack_book(u, eng, b, apply, &sum);
+    unpack_account(u, eng, apply, &sum);
+    if (core) { /* lots and ids are put back one by one, and keel_ledger_restored() checks */
+        if (apply)
+            memset(eng->ids, 0, sizeof *eng->ids);
+        return;
+    }
+    for (size_t i = 0; i < (size_t)eng->books_n * (size_t)eng->n; i++)
+        unpack_lots(u, eng, i, apply, &sum);
+    for (int b = 0; b < eng->books_n; b++)
+        u->failed = u->failed || sum.owed[b] != 0;
+    for (int i = 0; i < eng->n; i++)
+        u->failed = u->failed || eng->prices[i] != 0;
+    unpack_ids(u, eng->ids, apply);
 }
 
 /* The head names what the snapshot is of; it must be this engine. */

@@ -8,11 +8,11 @@ static keel_lot *at(const keel_lots *lots, int i)
     return &lots->ring[(lots->head + i) % KEEL_LOTS_MAX];
 }
 
-static void note_change(keel_lots *lots, uint64_t lot_no)
+static void note_opened(keel_lots *lots, uint64_t lot_no)
 {
-    if (!lots->changed || lot_no < lots->changed_from)
-        lots->changed_from = lot_no;
-    lots->changed = true;
+    if (!lots->opened || lot_no < lots->opened_from)
+        lots->opened_from = lot_no;
+    lots->changed = lots->opened = true;
 }
 
 /* Close up to `units` of the oldest lot; returns what was closed, *cost gets its cost. */
@@ -24,7 +24,7 @@ static int64_t close_oldest(keel_lots *lots, int64_t units, int64_t *cost)
     KEEL_ASSERT(keel_mul_div(lot->cost_micros, part, held, cost) == KEEL_OK);
     lot->qty_units += lot->qty_units < 0 ? part : -part;
     lot->cost_micros -= *cost;
-    note_change(lots, lots->first_no);
+    lots->changed = true;
     if (part == held) {
         lots->head = (lots->head + 1) % KEEL_LOTS_MAX;
         lots->count--;
@@ -42,7 +42,7 @@ static void open_lot(keel_lots *lots, int64_t qty, int64_t cost, uint64_t fill_n
     } else {
         *at(lots, lots->count++) = (keel_lot){qty, cost, fill_no};
     }
-    note_change(lots, lots->first_no + (uint64_t)lots->count - 1);
+    note_opened(lots, lots->first_no + (uint64_t)lots->count - 1);
 }
 
 /* Both sums after the fill must fit with room to negate them. */
@@ -129,5 +129,5 @@ keel_status keel_lots_restore(keel_lots *lots, const keel_lot *lot)
 
 void keel_lots_settle(keel_lots *lots)
 {
-    lots->changed = false;
+    lots->changed = lots->opened = false;
 }

@@ -35,8 +35,9 @@ typedef struct keel_lots {
     uint64_t first_no; /* number of the oldest lot; lots of a position are numbered 0, 1, 2 ... */
     int64_t qty_units; /* sums over the lots */
     int64_t cost_micros;
-    bool changed; /* since keel_lots_settle(): the oldest, and all from changed_from on */
-    uint64_t changed_from;
+    bool changed; /* since keel_lots_settle(): the oldest may have */
+    bool opened;  /* and those from opened_from on have */
+    uint64_t opened_from;
 } keel_lots;
 
 typedef struct keel_lots_booked {

@@ -267,9 +267,10 @@ static verdict judge(const keel_optimizer *eng, uint64_t step, int64_t event_ns,
     if (s->core.proposed)
         v.drift = keel_rebalance_drift(eng->universe.n, s->held, s->target, &v.drift_at);
     v.due = keel_rebalance_judge(&eng->cfg.core, &s->core, step, event_ns, v.drift);
-    if (v.due.code == KEEL_REASON_WITHIN_THRESHOLD &&
-        (out->made & KEEL_OPTIMIZER_MADE_CAPITAL) != 0) {
+    const bool idle = v.due.code == KEEL_REASON_WITHIN_THRESHOLD || v.due.waits;
+    if (idle && (out->made & KEEL_OPTIMIZER_MADE_CAPITAL) != 0) {
         v.due.code = KEEL_REASON_DRIFT_ABOVE_THRESHOLD;
+        v.due.waits = false;
         v.by_capital = true;
     }
     return v;

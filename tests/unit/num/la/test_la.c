@@ -1,6 +1,7 @@
 #include "common/num/la/la.h"
 
 #include <criterion/criterion.h>
+#include <math.h>
 
 /* 2 x 3 in a leading dimension of 4; the 9s must not be read. */
 static const double a[12] = {1, 2, 9, 9, 3, 4, 9, 9, 5, 6, 9, 9};
@@ -53,4 +54,23 @@ Test(la, empty_shapes_do_nothing)
     cr_assert_float_eq(keel_la_dot(0, a, a), 0, 0);
     keel_la_matvec_t(0, 1, 1, a, 1, a, 0, y); /* an empty sum is 0 */
     cr_assert_float_eq(y[0], 0, 0);
+}
+
+Test(la, finds_the_one_number_that_is_not_finite)
+{
+    const double bad[] = {NAN, INFINITY, -INFINITY};
+    double x[37];
+    keel_la_init();
+    for (int i = 0; i < 37; i++)
+        x[i] = i % 2 == 0 ? 1e308 : -1e308; /* the sum overflows, the numbers do not */
+    cr_assert(keel_la_all_finite(37, x));
+    cr_assert(keel_la_all_finite(0, x));
+    for (int i = 0; i < 37; i++) {
+        const double kept = x[i];
+        for (int k = 0; k < 3; k++) {
+            x[i] = bad[k];
+            cr_assert_not(keel_la_all_finite(37, x), "place %d", i);
+        }
+        x[i] = kept;
+    }
 }

@@ -1,0 +1,108 @@
+/* store.h - the books on disk: one SQLite file, one writer, one transaction per step.
+ *
+ * ROOM     services/ledger. The only caller of SQLite in the service. WAL, synchronous=FULL.
+ * SHAPE    What handlers saw in a step is collected in memory and written by keel_store_commit()
+ *          together with the step's outputs and the engine's snapshot: after a crash the file holds
+ *          whole steps only. A commit that fails changes nothing and is asked again with the same
+ *          step. Tables: docs/ledger-schema.md.
+ * MEMORY   all storage is taken by keel_store_open().
+ * THREADS  one.
+ */
+#ifndef KEEL_SERVICES_LEDGER_STORE_H
+#define KEEL_SERVICES_LEDGER_STORE_H
+
+#include "common/domain/trading.h"
+#include "common/service/service.h"
+#include "services/ledger/engine/ledger.h"
+
+typedef struct keel_store keel_store;
+
+enum {
+    KEEL_STORE_SCHEMA = 1,        /* PRAGMA user_version */
+    KEEL_STORE_STEPS_MIN = 4096,  /* states and outputs kept at least: the ring of PROTOCOL P1 */
+    KEEL_STORE_TRANSFERS_MAX = 8, /* of one step */
+    KEEL_STORE_NOTES_MAX = 64,    /* allocations and risk messages of one step */
+};
+
+typedef struct keel_store_cfg {
+    const char *path;
+    const char *run; /* run id */
+    const char *portfolio;
+    const keel_universe *universe; /* borrowed for the call */
+    int64_t initial_micros;
+    int64_t bar_ns;
+    const char *configuration; /* text kept beside the run */
+    int history_states;        /* >= KEEL_STORE_STEPS_MIN */
+    int history_outputs;       /* >= KEEL_STORE_STEPS_MIN */
+    int history_allocations;
+    int history_risk;
+    int history_optimizations;
+} keel_store_cfg;
+
+/* Open or create the file and find or register the run. NULL and *err: KEEL_EUNAVAIL the file
+ * cannot be opened or written now, KEEL_EVERSION another schema, KEEL_EINVAL the run is there with
+ * another universe, initial capital or bar. */
+KEEL_MUST_CHECK keel_store *keel_store_open(const keel_store_cfg *cfg, keel_err *err);
+void keel_store_close(keel_store **store);
+
+/* Put the last committed step's state into a new engine; *step_done = 0 when there is none.
+ * KEEL_EFORMAT what is stored does not fit together; KEEL_EUNAVAIL. */
+KEEL_MUST_CHECK keel_status keel_store_resume(keel_store *store, keel_ledger *eng,
+                                              uint64_t *step_done);
+
+/* KEEL_EEXIST when the fill is committed, KEEL_OK when it is not and there is room to collect it,
+ * KEEL_ENOSPC, KEEL_EUNAVAIL. Asked before the engine books it: what is booked is then collected. */
+KEEL_MUST_CHECK keel_status keel_store_check_fill(keel_store *store, const char *fill_id);
+
+/* The same for a capital allocation of len bytes and its transfer. */
+KEEL_MUST_CHECK keel_status keel_store_check_capital(const keel_store *store, size_t len);
+
+/* Collect for the open step. KEEL_ENOSPC: more than a step may have. Copied. */
+KEEL_MUST_CHECK keel_status keel_store_add_fill(keel_store *store, const keel_fill *fill,
+                                                const keel_booked *booked);
+KEEL_MUST_CHECK keel_status keel_store_add_transfer(keel_store *store,
+                                                    const keel_transfer *transfer);
+
+typedef enum keel_note_kind {
+    KEEL_NOTE_CAPITAL,
+    KEEL_NOTE_ALLOCATION,
+    KEEL_NOTE_TRADING,
+    KEEL_NOTE_REPORT,
+} keel_note_kind;
+
+/* One row of the history tables. */
+typedef struct keel_note {
+    keel_note_kind kind;
+    uint64_t step; /* of the message: k-1 */
+    uint32_t index;
+    keel_method method;       /* ALLOCATION */
+    keel_trading_mode mode;   /* TRADING */
+    char book[KEEL_NAME_MAX]; /* ALLOCATION */
+    keel_reason reason;
+    int64_t equity_micros; /* ALLOCATION, TRADING */
+    keel_certificate certificate;
+    double expected_volatility;
+    double turnover_frac;
+    bool optimized;         /* ALLOCATION: of a proposal, not risk's own */
+    const uint8_t *payload; /* borrowed for the call */
+    size_t len;
+} keel_note;
+
+KEEL_MUST_CHECK keel_status keel_store_add_note(keel_store *store, const keel_note *note);
+
+/* Write the step. KEEL_OK also when it is committed already. KEEL_EUNAVAIL: nothing was written and
+ * all that was collected is still there; keel_store_error() says why. */
+KEEL_MUST_CHECK keel_status keel_store_commit(keel_store *store, uint64_t step, keel_ledger *eng,
+                                              const keel_ledger_out *state, const keel_out *outs,
+                                              int outs_n);
+
+/* The last error of SQLite as text; valid until the next call. */
+const char *keel_store_error(const keel_store *store);
+
+/* Call `give` for each output of a committed step in the order of publishing. KEEL_ENOTFOUND: not
+ * there (any more); KEEL_EUNAVAIL; or what `give` refused. */
+typedef keel_status (*keel_store_give)(void *arg, const keel_out *out);
+KEEL_MUST_CHECK keel_status keel_store_recall(keel_store *store, uint64_t step,
+                                              keel_store_give give, void *arg);
+
+#endif

@@ -1,0 +1,495 @@
+#include "services/relay/door.h"
+
+#include "common/base/assert.h"
+#include "common/base/mem.h"
+#include "common/base/text.h"
+#include "common/base/timefmt.h"
+#include "common/bus/socket.h"
+#include "common/service/names.h"
+#include "common/wire/wire.h"
+#include "services/relay/admit.h"
+#include "services/relay/lvc.h"
+#include "services/relay/zap.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+#include <zmq.h>
+
+enum {
+    BATCH = 256, /* messages of one socket in a turn, so that none starves the others */
+    ARENA_BYTES = 1 << 20,
+    FRAME_BYTES = 96 << 10, /* requests, replies and heartbeats of the relay's own making */
+    ENDPOINT_BYTES = 256,
+    EVENT_BYTES = 6,
+};
+
+#define HEARTBEAT_NS (100 * KEEL_NS_PER_MS)
+#define WATCHED                                                                                    \
+    (ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL | ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL |                  \
+     ZMQ_EVENT_DISCONNECTED)
+
+enum { IN_INSIDE, OUT_INSIDE, OUT, IN, EVENTS_OUT, EVENTS_IN, SOCKETS };
+
+struct relay_door {
+    relay_door_cfg cfg;
+    relay_keys keys;
+    void *ctx;
+    relay_zap *zap;
+    void *sockets[SOCKETS];
+    relay_lvc *lvc;
+    keel_arena arena;
+    uint8_t *frame; /* FRAME_BYTES */
+    int64_t epoch_ns;
+    int64_t heartbeat_due_ns;
+    uint64_t heartbeats;
+    uint64_t replies;
+    uint64_t step_seen;
+    uint64_t keys_refused; /* as counted so far */
+    bool wants_end;
+};
+
+#define FIELD(member) offsetof(relay_door_cfg, member)
+static const keel_cfg_row rows[] = {
+    {KEEL_CFG_T_STR, "relay.out", FIELD(out), "ipc://{run}/door-out.sock", "1", "200", "",
+     "clients read here"},
+    {KEEL_CFG_T_STR, "relay.in", FIELD(in), "ipc://{run}/door-in.sock", "1", "200", "",
+     "clients ask here"},
+    {KEEL_CFG_T_STR, "relay.out_tcp", FIELD(out_tcp), "", NULL, "200", "",
+     "clients read here too, e.g. tcp://127.0.0.1:7180; empty = not"},
+    {KEEL_CFG_T_STR, "relay.in_tcp", FIELD(in_tcp), "", NULL, "200", "",
+     "clients ask here too, e.g. tcp://127.0.0.1:7181; empty = not"},
+    {KEEL_CFG_T_INT, "relay.cache_topics", FIELD(cache_topics), "4096", "1", "65536", "topics",
+     "last values kept for who comes late"},
+    {KEEL_CFG_T_INT, "relay.cache_mib", FIELD(cache_mib), "256", "1", "4096", "MiB",
+     "memory of the last values"},
+    KEEL_CFG_END,
+};
+
+const keel_cfg_row *relay_door_rows(void)
+{
+    return rows;
+}
+
+static int64_t clock_ns(clockid_t which)
+{
+    struct timespec t;
+    clock_gettime(which, &t);
+    return (int64_t)t.tv_sec * KEEL_NS_PER_S + t.tv_nsec;
+}
+
+/* ---- out ---- */
+
+static void send_out(void *arg, const char *topic, zmq_msg_t *frame)
+{
+    relay_door *door = arg;
+    zmq_msg_t copy;
+    zmq_msg_init(&copy);
+    if (zmq_msg_copy(&copy, frame) == 0 &&
+        zmq_send(door->sockets[OUT], topic, strlen(topic), ZMQ_SNDMORE) >= 0)
+        (void)zmq_msg_send(&copy, door->sockets[OUT], 0);
+    zmq_msg_close(&copy);
+}
+
+/* A message of the relay's own: outside, and inside where the services listen. */
+static void publish_own(relay_door *door, keel_topic which, const char *key,
+                        const keel_envelope *envelope)
+{
+    char topic[KEEL_TOPIC_MAX];
+    size_t len;
+    const keel_topic_keys names = {.key = key};
+    if (keel_topic_make(which, &names, topic) != KEEL_OK ||
+        keel_wire_put_envelope(envelope, door->frame, FRAME_BYTES, &len) != KEEL_OK) {
+        keel_count(door->cfg.obs, "own_not_encoded", 1);
+        return;
+    }
+    for (int i = OUT_INSIDE; i <= OUT; i++)
+        if (zmq_send(door->sockets[i], topic, strlen(topic), ZMQ_SNDMORE) >= 0)
+            (void)zmq_send(door->sockets[i], door->frame, len, 0);
+}
+
+static keel_envelope own_envelope(const relay_door *door, keel_payload type, uint64_t seq)
+{
+    keel_envelope e = {.type = type, .publish_ns = clock_ns(CLOCK_REALTIME)};
+    snprintf(e.id.source, sizeof e.id.source, "relay");
+    snprintf(e.run_id, sizeof e.run_id, "%s", door->cfg.run_id);
+    e.id.epoch_ns = door->epoch_ns;
+    e.id.seq = seq;
+    return e;
+}
+
+static void heartbeat(relay_door *door)
+{
+    keel_arena_reset(&door->arena);
+    keel_heartbeat *beat = keel_arena_take(&door->arena, 1, sizeof *beat);
+    uint8_t *payload = keel_arena_take(&door->arena, FRAME_BYTES / 2, 1);
+    size_t len;
+    KEEL_ASSERT(beat != NULL && payload != NULL);
+    snprintf(beat->service, sizeof beat->service, "relay");
+    beat->state = KEEL_STATE_RUNNING;
+    beat->lockstep = door->cfg.lockstep;
+    beat->pid = getpid();
+    if (keel_wire_put_heartbeat(beat, payload, FRAME_BYTES / 2, &len) != KEEL_OK) {
+        keel_count(door->cfg.obs, "own_not_encoded", 1);
+        return;
+    }
+    keel_envelope e = own_envelope(door, KEEL_PAYLOAD_HEARTBEAT, ++door->heartbeats);
+    e.payload = payload;
+    e.payload_len = len;
+    publish_own(door, KEEL_TOPIC_HEARTBEAT, "relay", &e);
+}
+
+/* ---- from inside ---- */
+
+/* Keep the newest of what late readers need; true when the frame may go out. */
+static bool judge_inside(relay_door *door, const char *topic, size_t topic_len, zmq_msg_t *frame)
+{
+    keel_topic which;
+    keel_envelope e;
+    keel_arena_reset(&door->arena);
+    if (keel_topic_find(topic, topic_len, &which) != KEEL_OK ||
+        keel_wire_get_envelope(&door->arena, zmq_msg_data(frame), zmq_msg_size(frame), &e) !=
+            KEEL_OK ||
+        e.type != keel_topic_describe(which)->payload) {
+        keel_count(door->cfg.obs, "inside_malformed", 1);
+        return false;
+    }
+    if (strcmp(e.run_id, door->cfg.run_id) != 0) {
+        keel_count(door->cfg.obs, "inside_other_run", 1);
+        return false;
+    }
+    const keel_topic_class class = keel_topic_describe(which)->topic_class;
+    if ((class == KEEL_CLASS_STATE || class == KEEL_CLASS_RECORD) &&
+        relay_lvc_put(door->lvc, topic, e.step, e.index, frame) == KEEL_ENOSPC)
+        keel_count(door->cfg.obs, "cache_full", 1);
+    return true;
+}
+
+/* Read what is left of a message whose first frame was taken; false when more than `frame` came. */
+static bool take_frame(void *socket, zmq_msg_t *frame)
+{
+    int more = 0, parts = 0;
+    size_t size = sizeof more;
+    zmq_getsockopt(socket, ZMQ_RCVMORE, &more, &size);
+    while (more) {
+        if (zmq_msg_recv(frame, socket, ZMQ_DONTWAIT) < 0)
+            return false;
+        more = zmq_msg_more(frame);
+        parts++;
+    }
+    return parts == 1;
+}
+
+static bool from_inside(relay_door *door)
+{
+    char topic[KEEL_TOPIC_MAX];
+    const int n = zmq_recv(door->sockets[IN_INSIDE], topic, sizeof topic - 1, ZMQ_DONTWAIT);
+    if (n < 0)
+        return false;
+    zmq_msg_t frame;
+    zmq_msg_init(&frame);
+    const bool whole = take_frame(door->sockets[IN_INSIDE], &frame);
+    const size_t len = (size_t)n < sizeof topic ? (size_t)n : 0;
+    topic[len] = '\0';
+    if (!whole)
+        keel_count(door->cfg.obs, "inside_malformed", 1);
+    else if (judge_inside(door, topic, len, &frame) &&
+             zmq_send(door->sockets[OUT], topic, len, ZMQ_SNDMORE) >= 0) {
+        keel_count(door->cfg.obs, "messages_out", 1);
+        (void)zmq_msg_send(&frame, door->sockets[OUT], 0);
+    }
+    zmq_msg_close(&frame);
+    return true;
+}
+
+/* ---- from readers: subscriptions ---- */
+
+static bool from_reader(relay_door *door)
+{
+    uint8_t message[KEEL_TOPIC_MAX + 1];
+    const int n = zmq_recv(door->sockets[OUT], message, sizeof message, ZMQ_DONTWAIT);
+    if (n < 0)
+        return false;
+    if (n < 1 || (size_t)n > sizeof message || message[0] > 1) {
+        keel_count(door->cfg.obs, "out_malformed", 1);
+        return true;
+    }
+    if (message[0] == 0)
+        return true;
+    keel_count(door->cfg.obs, "subscriptions", 1);
+    const int sent =
+        relay_lvc_send(door->lvc, (const char *)message + 1, (size_t)n - 1, send_out, door);
+    keel_count(door->cfg.obs, "last_values_out", (uint64_t)sent);
+    return true;
+}
+
+/* ---- from those who ask ---- */
+
+static void fill_status(const relay_door *door, keel_status_report *s)
+{
+    const keel_obs *obs = door->cfg.obs;
+    snprintf(s->service, sizeof s->service, "relay");
+    snprintf(s->version, sizeof s->version, "%s", KEEL_VERSION);
+    s->state = KEEL_STATE_RUNNING;
+    s->started_ns = door->epoch_ns;
+    s->pid = getpid();
+    s->ring_bytes = (uint64_t)relay_lvc_bytes(door->lvc);
+    s->counters_n = keel_counters(obs) < KEEL_COUNTERS_MAX ? keel_counters(obs) : KEEL_COUNTERS_MAX;
+    for (int i = 0; i < s->counters_n; i++) {
+        snprintf(s->counters[i].name, sizeof s->counters[i].name, "%s", keel_counter_name(obs, i));
+        s->counters[i].value = keel_counter_value(obs, i);
+    }
+}
+
+/* Requests to the relay itself. */
+static void answer(relay_door *door, const relay_admission *in)
+{
+    keel_reply *reply = keel_arena_take(&door->arena, 1, sizeof *reply);
+    uint8_t *payload = keel_arena_take(&door->arena, FRAME_BYTES / 2, 1);
+    const keel_message_id *id = &in->envelope.id;
+    size_t len;
+    KEEL_ASSERT(reply != NULL && payload != NULL);
+    memcpy(reply->requester, in->request.requester, sizeof reply->requester);
+    snprintf(reply->request_id, sizeof reply->request_id, "%s/%lld/%llu", id->source,
+             (long long)id->epoch_ns, (unsigned long long)id->seq);
+    reply->ok = true;
+    if (in->request.ask == KEEL_ASK_STATUS) {
+        reply->has_status = true;
+        fill_status(door, &reply->status);
+    } else if (in->request.ask == KEEL_ASK_RESET_COUNTERS) {
+        keel_counters_reset(door->cfg.obs);
+    } else if (in->request.ask == KEEL_ASK_LOG_LEVEL) {
+        keel_obs_level(door->cfg.obs, (keel_log_level)in->request.log_level);
+    } else if (in->request.ask == KEEL_ASK_SHUTDOWN) {
+        door->wants_end = true;
+    } else if (in->request.ask != KEEL_ASK_PING) {
+        reply->ok = false;
+        snprintf(reply->error, sizeof reply->error, "%s: the relay keeps no state to do it with",
+                 keel_ask_name(in->request.ask));
+    }
+    if (keel_wire_put_reply(reply, payload, FRAME_BYTES / 2, &len) != KEEL_OK) {
+        keel_count(door->cfg.obs, "own_not_encoded", 1);
+        return;
+    }
+    keel_envelope e = own_envelope(door, KEEL_PAYLOAD_REPLY, ++door->replies);
+    e.cause = in->envelope.id;
+    memcpy(e.trace_id, in->envelope.trace_id, sizeof e.trace_id);
+    e.payload = payload;
+    e.payload_len = len;
+    publish_own(door, KEEL_TOPIC_REPLY, reply->requester, &e);
+}
+
+static void take_request(relay_door *door, const relay_knock *knock)
+{
+    relay_admission in = {0};
+    const relay_verdict verdict =
+        relay_admit(&door->keys, door->cfg.run_id, &door->arena, knock, clock_ns(CLOCK_REALTIME),
+                    door->frame, FRAME_BYTES, &in);
+    keel_count(door->cfg.obs, relay_verdict_counter(verdict), 1);
+    if (verdict != RELAY_ADMITTED) {
+        keel_log(door->cfg.obs, KEEL_LOG_WARN, "refused", "why=%s key=%s",
+                 relay_verdict_counter(verdict), knock->user != NULL ? knock->user : "none");
+        return;
+    }
+    keel_log(door->cfg.obs, KEEL_LOG_INFO, "request", "ask=%s service=%s key=%s",
+             keel_ask_name(in.request.ask), in.request.service, knock->user);
+    if (strcmp(in.request.service, "relay") == 0)
+        answer(door, &in);
+    else if (zmq_send(door->sockets[OUT_INSIDE], in.topic, strlen(in.topic), ZMQ_SNDMORE) >= 0)
+        (void)zmq_send(door->sockets[OUT_INSIDE], door->frame, in.len, 0);
+}
+
+static bool from_asker(relay_door *door)
+{
+    uint8_t topic[KEEL_TOPIC_MAX];
+    const int n = zmq_recv(door->sockets[IN], topic, sizeof topic, ZMQ_DONTWAIT);
+    if (n < 0)
+        return false;
+    zmq_msg_t frame;
+    zmq_msg_init(&frame);
+    if (!take_frame(door->sockets[IN], &frame) || (size_t)n >= sizeof topic) {
+        keel_count(door->cfg.obs, relay_verdict_counter(RELAY_MALFORMED), 1);
+    } else {
+        const relay_knock knock = {zmq_msg_gets(&frame, "User-Id"), topic, (size_t)n,
+                                   zmq_msg_data(&frame), zmq_msg_size(&frame)};
+        take_request(door, &knock);
+    }
+    zmq_msg_close(&frame);
+    return true;
+}
+
+/* ---- handshakes that did not come to a key, and ends ---- */
+
+static bool from_events(relay_door *door, int which)
+{
+    uint8_t event[EVENT_BYTES];
+    uint16_t what;
+    const int n = zmq_recv(door->sockets[which], event, sizeof event, ZMQ_DONTWAIT);
+    if (n < 0)
+        return false;
+    zmq_msg_t endpoint;
+    zmq_msg_init(&endpoint);
+    (void)take_frame(door->sockets[which], &endpoint);
+    zmq_msg_close(&endpoint);
+    if (n < EVENT_BYTES)
+        return true;
+    memcpy(&what, event, sizeof what);
+    keel_count(door->cfg.obs,
+               what == ZMQ_EVENT_DISCONNECTED ? "disconnected" : "handshakes_refused", 1);
+    return true;
+}
+
+static void count_refused_keys(relay_door *door)
+{
+    const uint64_t now = relay_zap_refused(door->zap);
+    if (now == door->keys_refused)
+        return;
+    keel_count(door->cfg.obs, "keys_refused", now - door->keys_refused);
+    keel_log(door->cfg.obs, KEEL_LOG_WARN, "refused", "why=unknown_key n=%llu",
+             (unsigned long long)(now - door->keys_refused));
+    door->keys_refused = now;
+}
+
+bool relay_door_turn(relay_door *door, int extra_fd, int timeout_ms)
+{
+    zmq_pollitem_t items[SOCKETS + 1] = {0};
+    const int64_t left_ns = door->heartbeat_due_ns - clock_ns(CLOCK_MONOTONIC);
+    const int64_t left_ms = left_ns <= 0 ? 0 : (left_ns + KEEL_NS_PER_MS - 1) / KEEL_NS_PER_MS;
+    for (int i = 0; i < SOCKETS; i++)
+        items[i] = (zmq_pollitem_t){door->sockets[i], 0, ZMQ_POLLIN, 0};
+    items[SOCKETS] = (zmq_pollitem_t){NULL, extra_fd, ZMQ_POLLIN, 0};
+    (void)zmq_poll(items, extra_fd >= 0 ? SOCKETS + 1 : SOCKETS,
+                   left_ms < timeout_ms ? left_ms : timeout_ms);
+    uint8_t spare[KEEL_TOPIC_MAX + 1]; /* who of the services joined is nothing to the relay */
+    for (int i = 0; i < BATCH && from_reader(door); i++)
+        ;
+    for (int i = 0; i < BATCH && from_inside(door); i++)
+        ;
+    for (int i = 0; i < BATCH && from_asker(door); i++)
+        ;
+    for (int i = 0; i < BATCH && (from_events(door, EVENTS_OUT) | from_events(door, EVENTS_IN));
+         i++)
+        ;
+    while (zmq_recv(door->sockets[OUT_INSIDE], spare, sizeof spare, ZMQ_DONTWAIT) >= 0)
+        ;
+    count_refused_keys(door);
+    const int64_t now_ns = clock_ns(CLOCK_MONOTONIC);
+    if (now_ns >= door->heartbeat_due_ns) {
+        heartbeat(door);
+        door->heartbeat_due_ns = now_ns + HEARTBEAT_NS;
+    }
+    return door->wants_end || (extra_fd >= 0 && (items[SOCKETS].revents & ZMQ_POLLIN) != 0);
+}
+
+/* ---- open and close ---- */
+
+static keel_status make_sockets(relay_door *door, keel_err *err)
+{
+    const keel_socket_cfg inside = {.hwm = KEEL_HWM_INSIDE, .msg_bytes_max = KEEL_MSG_BYTES_INSIDE};
+    const keel_socket_cfg out = {.hwm = KEEL_HWM_CLIENT,
+                                 .msg_bytes_max = KEEL_MSG_BYTES_CLIENT,
+                                 .verbose = true,
+                                 .welcome = RELAY_WELCOME,
+                                 .server_secret = door->keys.door_secret,
+                                 .zap_domain = RELAY_DOMAIN_OUT};
+    keel_socket_cfg in = out;
+    in.zap_domain = RELAY_DOMAIN_IN;
+    void **s = door->sockets;
+    s[IN_INSIDE] = keel_socket_new(door->ctx, ZMQ_SUB, &inside, err);
+    s[OUT_INSIDE] = keel_socket_new(door->ctx, ZMQ_XPUB, &inside, err);
+    s[OUT] = keel_socket_new(door->ctx, ZMQ_XPUB, &out, err);
+    s[IN] = keel_socket_new(door->ctx, ZMQ_SUB, &in, err);
+    s[EVENTS_OUT] = keel_socket_new(door->ctx, ZMQ_PAIR, &inside, err);
+    s[EVENTS_IN] = keel_socket_new(door->ctx, ZMQ_PAIR, &inside, err);
+    for (int i = 0; i < SOCKETS; i++)
+        if (s[i] == NULL)
+            return KEEL_EIO;
+    if (zmq_setsockopt(s[IN_INSIDE], ZMQ_SUBSCRIBE, "", 0) != 0 ||
+        zmq_setsockopt(s[IN], ZMQ_SUBSCRIBE, "", 0) != 0 ||
+        zmq_socket_monitor(s[OUT], "inproc://keel.relay.out", WATCHED) != 0 ||
+        zmq_socket_monitor(s[IN], "inproc://keel.relay.in", WATCHED) != 0)
+        return keel_err_set(err, KEEL_EIO, "cannot set up the door: %s", zmq_strerror(errno));
+    KEEL_TRY(keel_socket_connect(s[EVENTS_OUT], "inproc://keel.relay.out", err));
+    return keel_socket_connect(s[EVENTS_IN], "inproc://keel.relay.in", err);
+}
+
+static keel_status bind_one(const relay_door *door, int which, const char *template_text,
+                            const char *key, keel_err *err)
+{
+    char endpoint[ENDPOINT_BYTES];
+    if (template_text[0] == '\0')
+        return KEEL_OK;
+    if (keel_endpoint_make(template_text, door->cfg.dir, "relay", endpoint, sizeof endpoint) !=
+        KEEL_OK)
+        return keel_err_set(err, KEEL_ETOOBIG, "%s: too long with run.dir filled in", key);
+    return keel_socket_bind(door->sockets[which], endpoint, err);
+}
+
+static keel_status connect_inside(const relay_door *door, keel_err *err)
+{
+    char endpoint[ENDPOINT_BYTES];
+    KEEL_TRY(bind_one(door, OUT_INSIDE, door->cfg.endpoint, "run.endpoint", err));
+    for (size_t i = 0; i < keel_step_services_n; i++) {
+        if (keel_endpoint_make(door->cfg.endpoint, door->cfg.dir, keel_step_services[i], endpoint,
+                               sizeof endpoint) != KEEL_OK)
+            return keel_err_set(err, KEEL_ETOOBIG, "run.endpoint: too long for %s",
+                                keel_step_services[i]);
+        KEEL_TRY(keel_socket_connect(door->sockets[IN_INSIDE], endpoint, err));
+    }
+    return KEEL_OK;
+}
+
+static keel_status set_up(relay_door *door, keel_err *err)
+{
+    KEEL_TRY(relay_keys_load(door->cfg.dir, &door->keys, err));
+    door->ctx = zmq_ctx_new();
+    KEEL_ASSERT(door->ctx != NULL);
+    door->zap = relay_zap_start(door->ctx, &door->keys, err);
+    if (door->zap == NULL)
+        return KEEL_EIO;
+    KEEL_TRY(relay_self_test(door->ctx, door->keys.door_secret, door->keys.door_public,
+                             door->cfg.dir, err));
+    door->keys_refused = relay_zap_refused(door->zap);
+    KEEL_TRY(make_sockets(door, err));
+    KEEL_TRY(connect_inside(door, err));
+    KEEL_TRY(bind_one(door, OUT, door->cfg.out, "relay.out", err));
+    KEEL_TRY(bind_one(door, IN, door->cfg.in, "relay.in", err));
+    KEEL_TRY(bind_one(door, OUT, door->cfg.out_tcp, "relay.out_tcp", err));
+    return bind_one(door, IN, door->cfg.in_tcp, "relay.in_tcp", err);
+}
+
+relay_door *relay_door_open(const relay_door_cfg *cfg, keel_err *err)
+{
+    relay_door *door = keel_xcalloc(1, sizeof *door);
+    door->cfg = *cfg;
+    door->lvc = relay_lvc_new(cfg->cache_topics, (int64_t)cfg->cache_mib << 20);
+    door->frame = keel_xcalloc(FRAME_BYTES, 1);
+    door->epoch_ns = clock_ns(CLOCK_REALTIME);
+    keel_arena_init(&door->arena, ARENA_BYTES);
+    const mode_t mask = umask(077); /* sockets and keys are for this user */
+    const keel_status status = set_up(door, err);
+    umask(mask);
+    if (status != KEEL_OK)
+        relay_door_close(&door);
+    return door;
+}
+
+void relay_door_close(relay_door **door)
+{
+    relay_door *d = *door;
+    if (d == NULL)
+        return;
+    for (int i = 0; i < SOCKETS; i++)
+        if (d->sockets[i] != NULL)
+            zmq_close(d->sockets[i]);
+    relay_zap_stop(&d->zap); /* after the sockets: see zap.h */
+    relay_lvc_free(&d->lvc);
+    if (d->ctx != NULL)
+        zmq_ctx_term(d->ctx);
+    keel_arena_fini(&d->arena);
+    keel_free(&d->frame);
+    keel_free(door);
+}

@@ -1,0 +1,197 @@
+/* The same contract held by Redis and by its twin: R1, R3, R4, P3 where they touch the store. */
+#include "common/cache/store.h"
+#include "tests/support/redis.h"
+
+#include <criterion/criterion.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+typedef struct both {
+    keel_log_store log[2];
+    keel_cache_store cache[2];
+    keel_twin *twin;
+    keel_test_redis redis;
+} both;
+
+static void open_both(both *b)
+{
+    keel_test_redis_start(&b->redis, true);
+    b->twin = keel_twin_new();
+    const keel_redis_cfg cfg = {b->redis.socket, "run-a", 1000};
+    keel_log_redis_open(&cfg, &b->log[0]);
+    keel_cache_redis_open(&cfg, &b->cache[0]);
+    keel_twin_log(b->twin, &b->log[1]);
+    keel_twin_cache(b->twin, &b->cache[1]);
+}
+
+static void close_both(both *b)
+{
+    for (int i = 0; i < 2; i++) {
+        b->log[i].ops->close(b->log[i].self);
+        b->cache[i].ops->close(b->cache[i].self);
+    }
+    keel_twin_free(&b->twin);
+    keel_test_redis_stop(&b->redis);
+}
+
+static keel_log_entry entry(uint64_t step, uint32_t index, const char *text)
+{
+    return (keel_log_entry){"v1.fill.main.", 701, step, index, 42, (const uint8_t *)text,
+                            strlen(text) + 1 /* with a NUL inside */};
+}
+
+static bool collect(void *arg, const keel_log_entry *e)
+{
+    char *out = arg;
+    sprintf(out + strlen(out), "%llu-%u:%s:%d:%lld ", (unsigned long long)e->step, e->index,
+            (const char *)e->data, e->type, (long long)e->event_ns);
+    return true;
+}
+
+Test(store, r3_a_repeat_is_held_and_never_written_twice)
+{
+    both b;
+    open_both(&b);
+    for (int i = 0; i < 2; i++) {
+        const keel_log_store *l = &b.log[i];
+        const keel_log_entry first[] = {entry(1, 0, "a"), entry(1, 1, "b"), entry(3, 0, "c")};
+        const keel_log_entry again[] = {entry(1, 1, "B"), entry(2, 0, "late"), entry(4, 0, "d")};
+        bool held[3];
+        char out[256] = "";
+        uint64_t step = 0;
+        uint32_t index = 9;
+        cr_assert_eq(l->ops->top(l->self, "v1.fill.main.", &step, &index), KEEL_ENOTFOUND);
+        cr_assert_eq(l->ops->append(l->self, first, 3, held), KEEL_OK);
+        cr_assert(!held[0] && !held[1] && !held[2]);
+        cr_assert_eq(l->ops->append(l->self, again, 3, held), KEEL_OK);
+        cr_assert(held[0] && held[1] && !held[2], "at or below the top counts as written");
+        cr_assert_eq(l->ops->read(l->self, "v1.fill.main.", 1, UINT64_MAX, collect, out), KEEL_OK);
+        cr_assert_str_eq(out, "1-0:a:701:42 1-1:b:701:42 3-0:c:701:42 4-0:d:701:42 ");
+        out[0] = '\0';
+        cr_assert_eq(l->ops->read(l->self, "v1.fill.main.", 1, 1, collect, out), KEEL_OK);
+        cr_assert_str_eq(out, "1-0:a:701:42 1-1:b:701:42 ");
+        cr_assert_eq(l->ops->top(l->self, "v1.fill.main.", &step, &index), KEEL_OK);
+        cr_assert(step == 4 && index == 0);
+        cr_assert_eq(l->ops->trim(l->self, "v1.fill.main.", 3), KEEL_OK);
+        out[0] = '\0';
+        cr_assert_eq(l->ops->read(l->self, "v1.fill.main.", 1, UINT64_MAX, collect, out), KEEL_OK);
+        cr_assert_str_eq(out, "3-0:c:701:42 4-0:d:701:42 ");
+    }
+    close_both(&b);
+}
+
+Test(store, p3_snapshots_are_found_by_bound_and_trimmed_behind_the_horizon)
+{
+    both b;
+    open_both(&b);
+    for (int i = 0; i < 2; i++) {
+        const keel_log_store *l = &b.log[i];
+        const uint8_t body[] = "state";
+        char out[256] = "";
+        cr_assert_eq(l->ops->snapshot_get(l->self, "risk", UINT64_MAX, collect, out),
+                     KEEL_ENOTFOUND);
+        for (uint64_t step = 64; step <= 256; step += 64)
+            cr_assert_eq(l->ops->snapshot_put(l->self, "risk", step, body, sizeof body), KEEL_OK);
+        cr_assert_eq(l->ops->snapshot_get(l->self, "risk", 200, collect, out), KEEL_OK);
+        cr_assert_str_eq(out, "192-0:state:0:0 ");
+        cr_assert_eq(l->ops->snapshot_get(l->self, "risk", 10, collect, out), KEEL_ENOTFOUND);
+        cr_assert_eq(l->ops->snapshot_trim(l->self, "risk", 150), KEEL_OK);
+        out[0] = '\0';
+        cr_assert_eq(l->ops->snapshot_get(l->self, "risk", 150, collect, out), KEEL_OK);
+        cr_assert_str_eq(out, "128-0:state:0:0 ", "the newest at or before the horizon stays");
+        cr_assert_eq(l->ops->snapshot_get(l->self, "risk", 100, collect, out), KEEL_ENOTFOUND);
+    }
+    close_both(&b);
+}
+
+Test(store, last_values_are_kept_without_waiting)
+{
+    both b;
+    open_both(&b);
+    for (int i = 0; i < 2; i++) {
+        const keel_cache_store *c = &b.cache[i];
+        uint8_t data[16];
+        size_t len;
+        cr_assert_eq(c->ops->get_last(c->self, "v1.x.", data, sizeof data, &len), KEEL_ENOTFOUND);
+        for (uint8_t v = 1; v <= 200; v++)
+            c->ops->set_last(c->self, "v1.x.", &v, 1);
+        cr_assert_eq(c->ops->get_last(c->self, "v1.x.", data, sizeof data, &len), KEEL_OK);
+        cr_assert(len == 1 && data[0] == 200);
+        cr_assert(c->ops->tend(c->self));
+        for (uint64_t step = 1; step <= 9; step++)
+            cr_assert_eq(c->ops->snapshot_put(c->self, "correlation", step, data, 1), KEEL_OK);
+        char out[64] = "";
+        data[0] = 'x';
+        cr_assert_eq(c->ops->snapshot_get(c->self, "correlation", 2, collect, out), KEEL_ENOTFOUND,
+                     "only the newest few are kept");
+    }
+    close_both(&b);
+}
+
+Test(store, r4_two_runs_on_one_server_do_not_see_each_other)
+{
+    both b;
+    keel_log_store other;
+    bool held;
+    char out[64] = "";
+    const keel_log_entry e = entry(1, 0, "a");
+    open_both(&b);
+    keel_log_redis_open(&(keel_redis_cfg){b.redis.socket, "run-b", 1000}, &other);
+    cr_assert_eq(b.log[0].ops->append(b.log[0].self, &e, 1, &held), KEEL_OK);
+    cr_assert_eq(other.ops->append(other.self, &e, 1, &held), KEEL_OK);
+    cr_assert_not(held);
+    cr_assert_eq(other.ops->read(other.self, "v1.fill.main.", 1, 1, collect, out), KEEL_OK);
+    other.ops->close(other.self);
+    close_both(&b);
+}
+
+/* Keeps calling until the link has been made again. */
+static keel_status append_patiently(const keel_log_store *l, const keel_log_entry *e, bool *held)
+{
+    const struct timespec pause = {0, 20000000};
+    for (int i = 0; i < 200; i++) {
+        if (l->ops->append(l->self, e, 1, held) == KEEL_OK)
+            return KEEL_OK;
+        nanosleep(&pause, NULL);
+    }
+    return KEEL_EUNAVAIL;
+}
+
+Test(store, r1_what_was_acknowledged_survives_kill_9_of_the_server)
+{
+    both b;
+    bool held;
+    char out[64] = "";
+    const keel_log_entry a = entry(1, 0, "a"), c = entry(2, 0, "c");
+    signal(SIGPIPE, SIG_IGN); /* as every Keel process does */
+    open_both(&b);
+    const keel_log_store *l = &b.log[0];
+    cr_assert_eq(l->ops->append(l->self, &a, 1, &held), KEEL_OK);
+    keel_test_redis_kill(&b.redis);
+    cr_assert_eq(l->ops->append(l->self, &c, 1, &held), KEEL_EUNAVAIL);
+    keel_test_redis_again(&b.redis);
+    cr_assert_eq(append_patiently(l, &a, &held), KEEL_OK);
+    cr_assert(held, "it was there");
+    cr_assert_eq(append_patiently(l, &c, &held), KEEL_OK);
+    cr_assert_eq(l->ops->read(l->self, "v1.fill.main.", 1, 9, collect, out), KEEL_OK);
+    cr_assert_str_eq(out, "1-0:a:701:42 2-0:c:701:42 ");
+    close_both(&b);
+}
+
+Test(store, a_lost_answer_is_unavailable_and_then_held)
+{
+    bool held;
+    const keel_log_entry a = entry(1, 0, "a");
+    keel_log_store l;
+    keel_twin *t = keel_twin_new();
+    keel_twin_log(t, &l);
+    keel_twin_lose_answer(t);
+    cr_assert_eq(l.ops->append(l.self, &a, 1, &held), KEEL_EUNAVAIL);
+    cr_assert_eq(l.ops->append(l.self, &a, 1, &held), KEEL_OK);
+    cr_assert(held);
+    keel_twin_log_up(t, false);
+    cr_assert_eq(l.ops->append(l.self, &a, 1, &held), KEEL_EUNAVAIL);
+    keel_twin_free(&t);
+}
