@@ -43,7 +43,7 @@ void keel_beats_take(keel_beats *beats, const keel_envelope *envelope)
 
 bool keel_beats_complete(const keel_beats *beats)
 {
-    for (int i = 1; i < KEEL_SERVICES_N; i++)
+    for (int i = 0; i < KEEL_SERVICES_N; i++)
         if (beats->heard_ns[i] == 0)
             return false;
     return true;
@@ -53,7 +53,7 @@ bool keel_beats_silent(const keel_beats *beats, int service, int64_t now_ns)
 {
     const int64_t heard = beats->heard_ns[service];
     const int64_t since = heard > 0 ? heard : beats->began_ns;
-    return service > 0 && now_ns - since >= KEEL_BEAT_SILENT_MS * KEEL_NS_PER_MS;
+    return now_ns - since >= KEEL_BEAT_SILENT_MS * KEEL_NS_PER_MS;
 }
 
 /* "correlation 17" -> its index. */

@@ -22,7 +22,7 @@ keel_beats *keel_beats_new(void);
 /* Take a message of KEEL_TOPIC_HEARTBEAT. Refused ones and those of others are ignored. */
 void keel_beats_take(keel_beats *beats, const keel_envelope *envelope);
 
-/* Has every service but the relay (which is the door itself) been heard? */
+/* Has every service been heard? */
 bool keel_beats_complete(const keel_beats *beats);
 
 /* Has this service (index of keel_service_at) been silent for KEEL_BEAT_SILENT_MS? */

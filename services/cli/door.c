@@ -22,8 +22,8 @@ keel_client *keel_door_open(const keel_run *run, int timeout_ms, keel_err *err)
         .name = name,
         .out_endpoint = out,
         .in_endpoint = in,
-        .server_key = keel_run_file(run, "keys/door.pub", server),
-        .secret_key = keel_run_file(run, "keys/operator.key", secret),
+        .server_key = keel_run_file(run, "keys/door.public", server),
+        .secret_key = keel_run_file(run, "keys/operator.secret", secret),
         .run_id = run->id,
         .join_timeout_ms = timeout_ms,
     };

@@ -52,9 +52,8 @@ static void judge_service(row *r, const keel_beats *beats, bool door_open)
 {
     const int at = service_index(r->process.name);
     const keel_heartbeat *beat = at >= 0 ? &beats->beat[at] : NULL;
-    if (at == 0 || !door_open) { /* the relay sends no heartbeat of its own: the door is its sign */
-        set_state(r, door_open, door_open ? "RUNNING" : "UNREACHABLE",
-                  door_open ? NULL : "the door does not answer");
+    if (!door_open) {
+        set_state(r, false, "UNREACHABLE", "the door does not answer");
         return;
     }
     if (at < 0 || keel_beats_silent(beats, at, keel_monotonic_ns()) || beats->heard_ns[at] == 0) {

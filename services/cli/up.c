@@ -120,7 +120,7 @@ static int wait_ready(const keel_run *run, const keel_cli *cli)
             keel_beats_take(beats, &msg.envelope);
         ready = keel_monotonic_ns() < end && keel_run_holder(run) != 0;
     }
-    for (int i = 1; i < KEEL_SERVICES_N && !ready; i++)
+    for (int i = 0; i < KEEL_SERVICES_N && !ready; i++)
         if (beats->heard_ns[i] == 0)
             fprintf(cli->err, "keel: %s has not been heard; see: keel logs %s\n",
                     keel_service_at(i), keel_service_at(i));
