@@ -125,26 +125,6 @@ static keel_status close_plan(keel_service *svc, void *arg, uint64_t step)
     return keel_service_publish(svc, KEEL_TOPIC_PLAN_DONE, NULL, buf, len);
 }
 
-/* PROTOCOL P4 and R1 in live mode: what the log holds is taken as it stands. */
-static keel_status on_own(keel_service *svc, void *arg, const keel_msg *msg)
-{
-    app *a = arg;
-    keel_arena *arena = keel_service_arena(svc);
-    keel_order_plan plan;
-    keel_fill fill;
-    keel_plan_done done;
-    if (msg->topic == KEEL_TOPIC_PLAN) {
-        KEEL_TRY(keel_wire_get_order_plan(arena, msg->data, msg->len, &plan));
-        return keel_execution_on_own_plan(a->engine, msg->step, &plan);
-    }
-    if (msg->topic == KEEL_TOPIC_FILL) {
-        KEEL_TRY(keel_wire_get_fill(arena, msg->data, msg->len, &fill));
-        return keel_execution_on_own_fill(a->engine, &fill);
-    }
-    KEEL_TRY(keel_wire_get_plan_done(arena, msg->data, msg->len, &done));
-    return keel_execution_on_own_plan_done(a->engine, msg->step, &done);
-}
-
 static keel_status open_app(keel_service *svc, void *arg, keel_err *err)
 {
     app *a = arg;
