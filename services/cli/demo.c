@@ -17,6 +17,7 @@
 
 enum {
     DEMOS_KEPT = 3,
+    JOIN_MS = 3000,
     STALL_MS = 60000,  /* no step for so long: something is stuck, and is named */
     LAST_MS = 3000,    /* after the feed's end: how long the last states may take to come */
     AWAITED_MS = 1500, /* no step for so long: the bar says who is awaited */
@@ -84,6 +85,30 @@ static int write_config(demo *d, keel_err *err)
     return code;
 }
 
+/* Every service but the feed, which is the last of them, has been heard through the door. */
+static bool all_heard(const keel_beats *beats)
+{
+    for (int i = 0; i < KEEL_SERVICES_N - 1; i++)
+        if (beats->heard_ns[i] == 0)
+            return false;
+    return true;
+}
+
+/* The feed starts when the others can be heard through the door, so that what they say of the first
+ * step is heard too; after JOIN_MS it starts all the same. */
+static keel_status start_feed(demo *d, keel_err *err)
+{
+    const int64_t end = keel_monotonic_ns() + JOIN_MS * KEEL_NS_PER_MS;
+    keel_client_msg msg;
+    while (!all_heard(d->beats) && keel_monotonic_ns() < end) {
+        if (keel_client_next(d->client, 10, &msg) == KEEL_OK &&
+            keel_door_topic(&msg) == KEEL_TOPIC_HEARTBEAT)
+            keel_beats_take(d->beats, &msg.envelope);
+        KEEL_TRY(keel_supervisor_poll(d->supervisor, err));
+    }
+    return keel_system_start_feed(d->supervisor, &d->run, true, err);
+}
+
 /* The door is opened between the relay and the others, so that no message comes before its reader. */
 static int start(demo *d, keel_err *err)
 {
@@ -107,6 +132,8 @@ static int start(demo *d, keel_err *err)
         status = keel_door_read(d->client, topics[i]);
     if (status == KEEL_OK)
         status = keel_system_start_services(d->supervisor, &d->run, true, err);
+    if (status == KEEL_OK)
+        status = start_feed(d, err);
     return status == KEEL_OK ? KEEL_EXIT_OK
                              : keel_start_failed(d->supervisor, &d->run, err, d->cli);
 }

@@ -62,6 +62,8 @@ int keel_start_all(keel_supervisor *supervisor, const keel_run *run, bool journa
         status = keel_system_start_relay(supervisor, run, err);
     if (status == KEEL_OK)
         status = keel_system_start_services(supervisor, run, journal, err);
+    if (status == KEEL_OK)
+        status = keel_system_start_feed(supervisor, run, journal, err);
     /* a configuration that is refused ends a service at once */
     for (int ms = 0; status == KEEL_OK && ms < SETTLE_MS; ms += 10) {
         keel_pause_ms(10);

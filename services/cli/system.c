@@ -196,9 +196,17 @@ keel_status keel_system_start_services(keel_supervisor *supervisor, const keel_r
     keel_run_file(run, "journal", path);
     if (journal && mkdir(path, 0700) != 0 && errno != EEXIST)
         return keel_err_set(err, KEEL_EIO, "%s: %s", path, strerror(errno));
-    for (int i = 1; i < KEEL_SERVICES_N; i++)
+    for (int i = 1; i < KEEL_SERVICES_N - 1; i++)
         KEEL_TRY(start_service(supervisor, run, services[i], journal ? path : NULL, err));
     return KEEL_OK;
+}
+
+keel_status keel_system_start_feed(keel_supervisor *supervisor, const keel_run *run, bool journal,
+                                   keel_err *err)
+{
+    char path[KEEL_PATH_CAP];
+    return start_service(supervisor, run, services[KEEL_SERVICES_N - 1],
+                         journal ? keel_run_file(run, "journal", path) : NULL, err);
 }
 
 /* The state letter and the resident pages of /proc/PID/stat; the name in it may hold anything, so

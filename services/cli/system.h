@@ -31,10 +31,13 @@ KEEL_MUST_CHECK keel_status keel_system_start_stores(keel_supervisor *supervisor
 KEEL_MUST_CHECK keel_status keel_system_start_relay(keel_supervisor *supervisor,
                                                     const keel_run *run, keel_err *err);
 
-/* All services but the relay. `journal`: each writes what it took in and gave out to {run}/journal. */
+/* All services but the relay and the feed, whose first row begins the steps. `journal`: each writes what it took in and gave out to {run}/journal. */
 KEEL_MUST_CHECK keel_status keel_system_start_services(keel_supervisor *supervisor,
                                                        const keel_run *run, bool journal,
                                                        keel_err *err);
+
+KEEL_MUST_CHECK keel_status keel_system_start_feed(keel_supervisor *supervisor, const keel_run *run,
+                                                   bool journal, keel_err *err);
 
 /* A process of a run as its supervisor wrote it down, and as /proc sees it now. */
 typedef struct keel_process {

@@ -9,6 +9,7 @@
 #include "services/cli/ledger_check.h"
 
 #include <errno.h>
+#include <glob.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -34,8 +35,6 @@ int keel_verb_data_check(const keel_args *args, const keel_cli *cli)
     const char *words[WORDS_MAX] = {program, "inspect"};
     keel_err err;
     int n = 2;
-    if (keel_program_path("backtest", program, &err) != KEEL_OK)
-        return keel_cli_fail(cli, &err);
     if (keel_args_on(args, "json"))
         words[n++] = "--json";
     add_option(args, "assets", words, &n);
@@ -48,31 +47,53 @@ int keel_verb_data_check(const keel_args *args, const keel_cli *cli)
         }
         words[n++] = args->operands[i];
     }
+    if (keel_program_path("backtest", program, &err) != KEEL_OK)
+        return keel_cli_fail(cli, &err);
     return keel_program_become(cli, words);
+}
+
+/* The files of a folder of journals, in the order of their names; owned by *found. */
+static int list_journals(const char *folder, glob_t *found, const char **words, int n)
+{
+    char pattern[KEEL_PATH_CAP + 16];
+    snprintf(pattern, sizeof pattern, "%s/*.journal", folder);
+    if (glob(pattern, 0, NULL, found) != 0)
+        return n;
+    for (size_t i = 0; i < found->gl_pathc && n < WORDS_MAX - 1; i++)
+        words[n++] = found->gl_pathv[i];
+    return n;
 }
 
 int keel_verb_replay(const keel_args *args, const keel_cli *cli)
 {
     char program[2 * KEEL_PATH_CAP], config[KEEL_PATH_CAP], journal[KEEL_PATH_CAP];
+    const char *words[WORDS_MAX] = {program, "replay", "--config", config};
+    glob_t found = {0};
     keel_run run;
     keel_err err;
-    if (keel_run_find(keel_args_text(args, "run"), NULL, &run, &err) != KEEL_OK ||
-        keel_program_path("backtest", program, &err) != KEEL_OK)
+    int n = 4;
+    if (keel_run_find(keel_args_text(args, "run"), NULL, &run, &err) != KEEL_OK)
         return keel_cli_fail(cli, &err);
     const char *path =
         args->operands_n > 0 ? args->operands[0] : keel_run_file(&run, "journal", journal);
     if (access(path, R_OK) != 0) {
         fprintf(cli->err,
-                "keel: no journal at %s: %s; a demo writes one, and so does 'keel up "
-                "--journal'\n",
+                "keel: no journal at %s: %s; a demo writes one, and so does 'keel up --journal'\n",
                 path, strerror(errno));
         return KEEL_EXIT_FAILED;
     }
-    const char *const words[] = {program,    "replay",
-                                 "--config", keel_run_file(&run, "config.yaml", config),
-                                 path,       keel_args_on(args, "json") ? "--json" : NULL,
-                                 NULL};
-    return keel_program_become(cli, words);
+    if (keel_program_path("backtest", program, &err) != KEEL_OK)
+        return keel_cli_fail(cli, &err);
+    keel_run_file(&run, "config.yaml", config);
+    if (keel_args_on(args, "json"))
+        words[n++] = "--json";
+    const int before = n;
+    n = list_journals(path, &found, words, n);
+    if (n == before)
+        words[n++] = path; /* a file, or nothing that backtest could read: it says why */
+    const int code = keel_program_become(cli, words);
+    globfree(&found);
+    return code;
 }
 
 int keel_verb_ledger_check(const keel_args *args, const keel_cli *cli)

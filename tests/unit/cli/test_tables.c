@@ -100,6 +100,26 @@ Test(format, numbers_and_times)
                      "drift above threshold");
 }
 
+Test(format, prices_keep_six_digits)
+{
+    char out[KEEL_FORMAT_MAX];
+    static const struct {
+        int64_t units;
+        int exp;
+        const char *want;
+    } cases[] = {
+        {INT64_C(1165209706507), 8, "11652.10"},
+        {INT64_C(619565014), 8, "6.19565"},
+        {INT64_C(883), 8, "0.00000883"},
+        {12345, 2, "123.45"},
+        {INT64_C(10000000000000), 8, "100000.00"},
+        {0, 8, "0.000000"},
+        {7, 0, "7.00"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        cr_assert_str_eq(keel_price_text(cases[i].units, cases[i].exp, out), cases[i].want);
+}
+
 Test(format, weekdays_only_make_a_shorter_year)
 {
     keel_universe u = {.n = 2};
