@@ -87,8 +87,9 @@ static void cut(stream *s, int first)
 {
     for (int i = 0; i < first; i++)
         free(s->items[i].data);
-    memmove(s->items, s->items + first, (size_t)(s->n - first) * sizeof *s->items);
     s->n -= first;
+    if (first > 0 && s->n > 0)
+        memmove(s->items, s->items + first, (size_t)s->n * sizeof *s->items);
 }
 
 static bool show(const stream *s, int i, const char *topic, keel_log_visit visit, void *arg)

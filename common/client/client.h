@@ -1,8 +1,10 @@
 /* client.h - what stands outside: reads topics and asks services through the relay's door.
  *
  * ROOM     common/client: ZeroMQ with CURVE, Keel envelopes.
- * SHAPE    Two sockets: one reads (SUB), one asks (XPUB to the relay's inbound socket, whose
- *          subscription confirms the join). Readers get the last value of each topic first.
+ * SHAPE    Three sockets: one reads (SUB), one asks (XPUB to the relay's inbound socket, whose
+ *          subscription confirms the join), one takes the replies (SUB), so that asking loses nothing
+ *          of what is read. Readers get the last value of each topic first; what was read already is
+ *          passed over (by topic, step and index) when it is sent again for somebody else.
  * THREADS  one thread per object.
  */
 #ifndef KEEL_COMMON_CLIENT_CLIENT_H

@@ -139,7 +139,7 @@ static void print_comment(const keel_cfg_row *row, const view *v, bool origin, F
     const char *separator = "  # ";
     if (row->type == KEEL_CFG_T_LATER) {
         fprintf(to, "%snot available yet", separator);
-        separator = "; ";
+        separator = ": ";
     }
     if (row->type == KEEL_CFG_T_ENUM) {
         fprintf(to, "%s%s", separator, row->min);

@@ -170,7 +170,9 @@ void keel_host_turn(keel_host *host)
     for (int i = 0; i < host->n; i++)
         if (host->members[i].svc != NULL)
             did = keel_node_turn(host->members[i].svc) || did;
-    if (!did)
+    if (did)
+        host->now_ns += host->cfg.busy_tick_ns;
+    else
         host->now_ns += host->cfg.tick_ns > 0 ? host->cfg.tick_ns : KEEL_NS_PER_MS;
 }
 
@@ -223,6 +225,12 @@ uint64_t keel_host_done(const keel_host *host, const char *service)
 {
     const member *m = find(host, service);
     return m->svc != NULL ? keel_node_done(m->svc) : 0;
+}
+
+const char *keel_host_awaited(const keel_host *host, const char *service)
+{
+    const member *m = find(host, service);
+    return m->svc != NULL ? keel_node_awaited(m->svc) : "down";
 }
 
 uint64_t keel_host_counted(const keel_host *host, const char *service, const char *counter)

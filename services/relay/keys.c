@@ -11,7 +11,7 @@
 #include <unistd.h>
 #include <zmq.h>
 
-enum { KEY_CHARS = RELAY_KEY_TEXT - 1, PATH_BYTES = 256 };
+enum { KEY_CHARS = RELAY_KEY_TEXT - 1, PATH_BYTES = 512, FOLDER_BYTES = 128 };
 
 static keel_status fail(keel_err *err, keel_status status, const char *path, const char *why)
 {
@@ -120,7 +120,7 @@ static keel_status add_clients(const char *folder, relay_keys *keys, keel_err *e
 
 keel_status relay_keys_load(const char *dir, relay_keys *keys, keel_err *err)
 {
-    char folder[PATH_BYTES / 2], pair[2][RELAY_KEY_TEXT];
+    char folder[FOLDER_BYTES], pair[2][RELAY_KEY_TEXT];
     memset(keys, 0, sizeof *keys);
     const int n = snprintf(folder, sizeof folder, "%s/keys", dir);
     if (n < 0 || (size_t)n >= sizeof folder)

@@ -24,7 +24,7 @@ typedef struct trial {
 static keel_status set_up(void *ctx, const char *door_secret, const char *door_public,
                           const char *endpoint, trial *t, keel_err *err)
 {
-    char public[41], secret[41];
+    char public[41], secret[41], events[80];
     if (zmq_curve_keypair(public, secret) != 0)
         return keel_err_set(err, KEEL_EIO, "libzmq has no CURVE");
     const keel_socket_cfg server = {.hwm = 100,
@@ -43,9 +43,10 @@ static keel_status set_up(void *ctx, const char *door_secret, const char *door_p
     t->events = keel_socket_new(ctx, ZMQ_PAIR, &plain, err);
     if (t->server == NULL || t->stranger == NULL || t->events == NULL)
         return KEEL_EIO;
-    if (zmq_socket_monitor(t->stranger, "inproc://keel.relay.trial", VERDICTS) != 0)
+    snprintf(events, sizeof events, "inproc://keel.relay.try.%s", public); /* one name a trial */
+    if (zmq_socket_monitor(t->stranger, events, VERDICTS) != 0)
         return keel_err_set(err, KEEL_EIO, "cannot watch a handshake");
-    KEEL_TRY(keel_socket_connect(t->events, "inproc://keel.relay.trial", err));
+    KEEL_TRY(keel_socket_connect(t->events, events, err));
     KEEL_TRY(keel_socket_bind(t->server, endpoint, err));
     zmq_setsockopt(t->stranger, ZMQ_SUBSCRIBE, "", 0);
     return keel_socket_connect(t->stranger, endpoint, err);

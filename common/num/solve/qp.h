@@ -75,13 +75,13 @@ typedef struct keel_qp_answer {
     double violation; /* INFEASIBLE: the smallest total violation reachable in the conflict, > 0 */
 } keel_qp_answer;
 
-/* Room for problems up to n_max x m_max (1..KEEL_QP_N_MAX, 0..KEEL_QP_M_MAX). NULL: out of range. */
+/* Room for problems up to n_max x m_max (1..KEEL_QP_N_MAX, 0..KEEL_QP_M_MAX); NULL out of range. */
 KEEL_MUST_CHECK keel_qp *keel_qp_new(int n_max, int m_max);
 void keel_qp_free(keel_qp **qp);
 
 /* Solve, starting from the status of the last call when n and m are the same.
  *   KEEL_OK          *answer is written, see its outcome
- *   KEEL_ERANGE      n or m out of range, lower > upper + tolerance of one variable, row_lo > row_hi
+ *   KEEL_ERANGE      n or m out of range, lower > upper + tolerance of a variable, row_lo > row_hi
  *   KEEL_ENONFINITE  a number that is not finite; -INFINITY in a lower and INFINITY in an upper
  *                    side are allowed and mean no bound
  * Cost: warm and sparse O(k^3 + n k) for k free variables; cold O(n^3). */

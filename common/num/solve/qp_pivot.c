@@ -29,7 +29,7 @@ static signed char wanted(const keel_qp *qp, int k, double value, double multipl
     return multiplier * now < -QP_SIGN * qp->scale * size ? 0 : now;
 }
 
-/* The status the point and multipliers in hand ask for, in next[]; returns how much of it is new. */
+/* The status the point and multipliers in hand ask for, in next[]; returns how much is new. */
 static int find_wrong(keel_qp *qp, signed char *next)
 {
     const double size = qp_point_size(qp);

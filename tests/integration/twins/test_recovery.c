@@ -30,7 +30,7 @@ typedef enum scene {
 
 typedef struct outcome {
     keel_payloads *payloads;
-    char text[256]; /* "" = ran to the end */
+    char text[512]; /* "" = ran to the end */
     int kills;
 } outcome;
 
@@ -154,8 +154,9 @@ static void run_disturbed(keel_host *host, chaos *c, outcome *o, int events, sce
     }
     snprintf(o->text, sizeof o->text, "stuck");
     for (int i = 0; i < keel_apps_n; i++)
-        snprintf(o->text + strlen(o->text), sizeof o->text - strlen(o->text), " %s %llu",
-                 keel_apps[i]->name, (unsigned long long)keel_host_done(host, keel_apps[i]->name));
+        snprintf(o->text + strlen(o->text), sizeof o->text - strlen(o->text), " %s %llu (%s)",
+                 keel_apps[i]->name, (unsigned long long)keel_host_done(host, keel_apps[i]->name),
+                 keel_host_awaited(host, keel_apps[i]->name));
 }
 
 static keel_log_level log_level;
@@ -189,6 +190,7 @@ static outcome run_world(uint64_t seed, unsigned without, scene what)
                          .epoch_ns = 1,
                          .without = without,
                          .snapshot_gap_ns = -1,
+                         .busy_tick_ns = 5 * INT64_C(1000000), /* so that hearts beat */
                          .log_level = log_level};
     if (seed != 0) {
         c.lose = losses[below(&c, 4)];
