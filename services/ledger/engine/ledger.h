@@ -8,8 +8,8 @@
  *          sum of the net fills. A difference is a bug and ends the process.
  *          Capital: each book's target is share x account equity, the reserve's the rest. Books
  *          above their target give free cash (cash > 0 only), books below take it; the smaller of
- *          both sums moves, divided in proportion, floor, one micro more in book order. A book still
- *          above its share publishes scale_frac = share x account equity / its equity.
+ *          both sums moves, divided in proportion, floor, one micro more in book order. A book
+ *          still above its share publishes scale_frac = share x account equity / its equity.
  *          lots.h, performance.h and attribution.h have the rest.
  * SHAPE    Books: the configured ones in their order, then "reserve", then "netting". All capital
  *          starts in the reserve.
