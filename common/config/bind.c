@@ -6,49 +6,52 @@
 #include <string.h>
 #include <strings.h>
 
-enum { WORDS_MAX = 1024 };
+enum { WORDS_MAX = 1024, SECTIONS_MAX = 128 };
+
+static bool read_bool(const char *text, bool *out)
+{
+    const config_reading reading = {.type = KEEL_CFG_T_BOOL, .text = text, .where = "", .what = ""};
+    return config_value(&reading, out, NULL) == KEEL_OK;
+}
 
 /* A feature that is not built yet may be configured to what it is now: its default. */
 static keel_status refuse_later(const keel_config_node *node, const keel_cfg_row *row,
                                 keel_err *err)
 {
-    bool given = false, standing = false;
-    if (node->kind == CONFIG_NULL)
-        return KEEL_OK;
-    if (node->kind == CONFIG_SCALAR && row->default_text != NULL) {
+    bool given, standing;
+    const bool has_default = row->default_text != NULL;
+    if (node->kind == CONFIG_SCALAR && has_default) {
         if (strcmp(node->text, row->default_text) == 0)
             return KEEL_OK;
-        if (config_value(KEEL_CFG_T_BOOL, node->text, NULL, NULL, "", "", "", &given, NULL) ==
-                KEEL_OK &&
-            config_value(KEEL_CFG_T_BOOL, row->default_text, NULL, NULL, "", "", "", &standing,
-                         NULL) == KEEL_OK &&
+        if (read_bool(node->text, &given) && read_bool(row->default_text, &standing) &&
             given == standing)
             return KEEL_OK;
     }
     return keel_err_set(err, KEEL_EINVAL, "%s: %s: not available yet (%s)%s%s", node->where,
-                        row->key, row->help, row->default_text != NULL ? "; today it is " : "",
-                        row->default_text != NULL ? row->default_text : "");
+                        row->key, row->help, has_default ? "; today it is " : "",
+                        has_default ? row->default_text : "");
 }
 
 static keel_status bind_row(const keel_config *config, const keel_cfg_row *row, void *base,
                             keel_err *err)
 {
     const keel_config_node *node = keel_config_at(config, row->key);
-    const bool given = node != NULL && node->kind != CONFIG_NULL;
     if (row->type == KEEL_CFG_T_LATER)
-        return given ? refuse_later(node, row, err) : KEEL_OK;
+        return node != NULL && node->kind != CONFIG_NULL ? refuse_later(node, row, err) : KEEL_OK;
     if (row->type == KEEL_CFG_T_TREE)
         return KEEL_OK;
     void *field = (uint8_t *)base + row->field;
+    config_reading reading = {row->type, row->default_text, row->min, row->max,
+                              row->unit, "default",         row->key};
     if (node == NULL && row->default_text == NULL)
         return keel_err_set(err, KEEL_EINVAL, "%s: required, not given (%s)", row->key, row->help);
-    if (node == NULL)
-        return config_value(row->type, row->default_text, row->min, row->max, row->unit, "default",
-                            row->key, field, err);
-    if (node->kind != CONFIG_SCALAR)
+    if (node != NULL && node->kind != CONFIG_SCALAR)
         return keel_config_parse(node, row->type, NULL, NULL, row->key, field, err);
-    return config_value(row->type, node->text, row->min, row->max, row->unit, node->where, row->key,
-                        field, err);
+    if (node != NULL) {
+        reading.text = node->text;
+        reading.where = node->where;
+    }
+    return config_value(&reading, field, err);
 }
 
 keel_status keel_config_bind(const keel_config *config, const keel_cfg_row *rows, void *base,
@@ -100,35 +103,40 @@ static bool is_other(const char *name, bool loose, const char *const *others, in
     return false;
 }
 
-static keel_status unknown(const char *path, const keel_config_node *node,
-                           const keel_cfg_row *const *tables, int n, const char *const *others,
-                           int m, keel_err *err)
+/* Everything a key could have been meant to be. */
+typedef struct vocabulary {
+    const char *words[WORDS_MAX];
+    size_t n;
+    char sections[SECTIONS_MAX][64];
+    size_t sections_n;
+} vocabulary;
+
+static void add_word(vocabulary *v, const char *word)
 {
-    static const char *const none = "";
-    const char **words = keel_xcalloc(WORDS_MAX, sizeof *words);
-    char sections[WORDS_MAX / 8][64];
-    size_t count = 0, sections_n = 0;
-    for (int t = 0; t < n; t++) {
-        for (const keel_cfg_row *row = tables[t]; row->type != KEEL_CFG_T_END; row++) {
-            if (count < WORDS_MAX)
-                words[count++] = row->key;
-            const char *dot = strchr(row->key, '.');
-            if (dot == NULL || count == WORDS_MAX || sections_n == WORDS_MAX / 8)
-                continue;
-            snprintf(sections[sections_n], sizeof sections[0], "%.*s", (int)(dot - row->key),
-                     row->key);
-            words[count++] = sections[sections_n++];
-        }
+    if (v->n < WORDS_MAX)
+        v->words[v->n++] = word;
+}
+
+static void add_table(vocabulary *v, const keel_cfg_row *row)
+{
+    for (; row->type != KEEL_CFG_T_END; row++) {
+        const char *dot = strchr(row->key, '.');
+        add_word(v, row->key);
+        if (dot == NULL || v->sections_n == SECTIONS_MAX)
+            continue;
+        char *section = v->sections[v->sections_n++];
+        snprintf(section, sizeof v->sections[0], "%.*s", (int)(dot - row->key), row->key);
+        add_word(v, section);
     }
-    for (int i = 0; i < m && count < WORDS_MAX; i++)
-        words[count++] = others[i];
-    const char *nearest = keel_text_nearest(path, words, count);
-    const char *found = nearest != NULL ? nearest : none;
-    const keel_status status =
-        keel_err_set(err, KEEL_EUNKNOWN, "%s: \"%.200s\" is not a key%s%s%s", node->where, path,
-                     nearest != NULL ? "; did you mean " : "", found, nearest != NULL ? "?" : "");
-    keel_free(&words);
-    return status;
+}
+
+static keel_status unknown(const char *path, const keel_config_node *node, const vocabulary *v,
+                           keel_err *err)
+{
+    const char *nearest = keel_text_nearest(path, v->words, v->n);
+    return keel_err_set(err, KEEL_EUNKNOWN, "%s: \"%.200s\" is not a key%s%s%s", node->where, path,
+                        nearest != NULL ? "; did you mean " : "", nearest != NULL ? nearest : "",
+                        nearest != NULL ? "?" : "");
 }
 
 typedef struct frame {
@@ -157,8 +165,16 @@ keel_status keel_config_check(const keel_config *config, const keel_cfg_row *con
         const standing is = strchr(child->name, '.') == NULL
                                 ? stands(path, child->loose, tables, n)
                                 : UNKNOWN; /* "a.b: 1" is not a section a with a key b */
-        if (is == UNKNOWN)
-            return unknown(path, child, tables, n, others, m, err);
+        if (is == UNKNOWN) {
+            vocabulary *words = keel_xcalloc(1, sizeof *words);
+            for (int i = 0; i < n; i++)
+                add_table(words, tables[i]);
+            for (int i = 0; i < m; i++)
+                add_word(words, others[i]);
+            const keel_status status = unknown(path, child, words, err);
+            keel_free(&words);
+            return status;
+        }
         if (is == PREFIX && child->kind != CONFIG_MAP && child->kind != CONFIG_NULL)
             return keel_err_set(err, KEEL_EINVAL, "%s: %s: is a section, it needs keys below it",
                                 child->where, path);

@@ -63,9 +63,18 @@ keel_config_node *config_child(const keel_config_node *map, const char *name, si
 KEEL_MUST_CHECK keel_status config_add_yaml(keel_config *config, const char *name,
                                             const uint8_t *data, size_t len, keel_err *err);
 
-/* Text as a value of `type`, bounds applied, to *out. `where` and `what` begin the error. */
-KEEL_MUST_CHECK keel_status config_value(keel_cfg_type type, const char *text, const char *min,
-                                         const char *max, const char *unit, const char *where,
-                                         const char *what, void *out, keel_err *err);
+/* A text and what it is to be; `where` and `what` begin the error. */
+typedef struct config_reading {
+    keel_cfg_type type;
+    const char *text;
+    const char *min; /* ENUM: the choices */
+    const char *max;
+    const char *unit;
+    const char *where;
+    const char *what;
+} config_reading;
+
+/* The text as a value of its type, bounds applied, to *out. */
+KEEL_MUST_CHECK keel_status config_value(const config_reading *r, void *out, keel_err *err);
 
 #endif

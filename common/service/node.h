@@ -76,8 +76,10 @@ bool keel_node_stop(keel_service *svc);
 
 keel_service_state keel_node_state(const keel_service *svc);
 const char *keel_node_why(const keel_service *svc);
-uint64_t keel_node_done(const keel_service *svc);       /* last step that is over */
-bool keel_node_ended(const keel_service *svc);          /* a source that has no more rows */
+const char *
+keel_node_awaited(const keel_service *svc);       /* "correlation 17" after a second, else "" */
+uint64_t keel_node_done(const keel_service *svc); /* last step that is over */
+bool keel_node_ended(const keel_service *svc);    /* a source that has no more rows */
 bool keel_node_wants_shutdown(const keel_service *svc); /* a SHUTDOWN request was taken */
 
 #endif

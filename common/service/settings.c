@@ -235,13 +235,13 @@ static keel_status read_exp(const keel_config_node *map, const char *key, int *t
     return keel_config_parse(node, KEEL_CFG_T_INT, "0", "12", what, to, err);
 }
 
-/* Decimal text in whole units of 10^-exp; `standing` units where it is not given. */
+/* Decimal text in whole units of 10^-exp, at least `least` of them, which is also the default. */
 static keel_status read_units(const keel_config_node *map, const char *key, int exp, int64_t least,
-                              int64_t standing, int64_t *to, keel_err *err)
+                              int64_t *to, keel_err *err)
 {
     const char *text = NULL;
     const keel_config_node *node = keel_config_find(map, key);
-    *to = standing;
+    *to = least;
     if (node == NULL)
         return KEEL_OK;
     KEEL_TRY(keel_config_parse(node, KEEL_CFG_T_STR, "1", "40", key, &text, err));
@@ -275,8 +275,8 @@ static keel_status read_instrument(const keel_config_node *node, const keel_sett
     KEEL_TRY(read_text(node, "session", "continuous", session, sizeof session, err));
     KEEL_TRY(read_exp(node, "price_exp", &it->price_exp, err));
     KEEL_TRY(read_exp(node, "qty_exp", &it->qty_exp, err));
-    KEEL_TRY(read_units(node, "lot", it->qty_exp, 1, 1, &it->lot_units, err));
-    KEEL_TRY(read_units(node, "min_notional", 6, 0, 0, &it->min_notional_micros, err));
+    KEEL_TRY(read_units(node, "lot", it->qty_exp, 1, &it->lot_units, err));
+    KEEL_TRY(read_units(node, "min_notional", 6, 0, &it->min_notional_micros, err));
     if (strcmp(session, "continuous") != 0 && strcmp(session, "weekdays") != 0)
         return keel_err_set(err, KEEL_EUNKNOWN,
                             "%s: universe.instruments session: \"%s\" is none of "

@@ -60,7 +60,7 @@ static void judge_service(row *r, const keel_beats *beats, bool door_open)
         set_state(r, false, "SILENT", "no heartbeat for a second");
         return;
     }
-    r->has_beat = true;
+    r->has_beat = at > 0; /* the relay takes part in no step */
     r->step = beat->step_done;
     r->awaited = beat->awaited;
     set_state(r, beat->state != KEEL_STATE_FAILED, keel_service_state_name(beat->state), beat->why);

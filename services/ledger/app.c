@@ -283,7 +283,10 @@ static keel_status open_app(keel_service *svc, void *arg, keel_err *err)
     };
     a->store = keel_store_open(&c, err);
     free(configuration);
-    return a->store != NULL ? KEEL_OK : KEEL_EUNAVAIL;
+    if (a->store == NULL)
+        return KEEL_EUNAVAIL;
+    keel_service_count(svc, "sqlite_synchronous", (uint64_t)keel_store_synchronous(a->store));
+    return KEEL_OK;
 }
 
 static void close_app(void *arg)

@@ -290,6 +290,19 @@ const char *keel_store_error(const keel_store *store)
     return store->error;
 }
 
+int keel_store_synchronous(keel_store *store)
+{
+    int64_t value = -1;
+    return read_number(store, "PRAGMA synchronous", &value) == KEEL_OK ? (int)value : -1;
+}
+
+void keel_store_limit(keel_store *store, int pages)
+{
+    char sql[64];
+    sqlite3_snprintf(sizeof sql, sql, "PRAGMA max_page_count=%d", pages);
+    execute(store, sql);
+}
+
 /* ---- read back ---- */
 
 static keel_status resume_seal(keel_store *store)

@@ -96,6 +96,13 @@ KEEL_MUST_CHECK keel_status keel_store_commit(keel_store *store, uint64_t step, 
                                               const keel_ledger_out *state, const keel_out *outs,
                                               int outs_n);
 
+/* PRAGMA synchronous as it is in force: 2 = FULL. The service counts it at start, so that what runs
+ * can be read from outside. */
+int keel_store_synchronous(keel_store *store);
+
+/* Bound the file to `pages` pages; a commit past it is refused as on a full disk. */
+void keel_store_limit(keel_store *store, int pages);
+
 /* The last error of SQLite as text; valid until the next call. */
 const char *keel_store_error(const keel_store *store);
 

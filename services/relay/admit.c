@@ -43,12 +43,12 @@ static relay_verdict read_frame(const relay_knock *knock, keel_arena *arena, rel
 }
 
 /* The request again, under the name of the key, in an envelope of its own. */
-static keel_status write_frame(const char *user, int64_t now_ns, uint8_t *buf, size_t cap,
-                               keel_arena *arena, relay_admission *out)
+static keel_status write_frame(const relay_gate *gate, const char *user, int64_t now_ns,
+                               relay_admission *out)
 {
     size_t len;
     const size_t room = KEEL_CLIENT_PAYLOAD_BYTES_MAX;
-    uint8_t *payload = keel_arena_take(arena, room, 1);
+    uint8_t *payload = keel_arena_take(gate->arena, room, 1);
     if (payload == NULL)
         return KEEL_ENOSPC;
     KEEL_TRY(keel_text_copy(out->request.operator_name, sizeof out->request.operator_name, user));
@@ -62,22 +62,21 @@ static keel_status write_frame(const char *user, int64_t now_ns, uint8_t *buf, s
                            .payload_len = len};
     memcpy(fresh.trace_id, out->envelope.trace_id, sizeof fresh.trace_id);
     memcpy(fresh.run_id, out->envelope.run_id, sizeof fresh.run_id);
-    return keel_wire_put_envelope(&fresh, buf, cap, &out->len);
+    return keel_wire_put_envelope(&fresh, gate->buf, gate->cap, &out->len);
 }
 
-relay_verdict relay_admit(const relay_keys *keys, const char *run_id, keel_arena *arena,
-                          const relay_knock *knock, int64_t now_ns, uint8_t *buf, size_t cap,
+relay_verdict relay_admit(const relay_gate *gate, const relay_knock *knock, int64_t now_ns,
                           relay_admission *out)
 {
     char topic[KEEL_TOPIC_MAX];
-    keel_arena_reset(arena);
+    keel_arena_reset(gate->arena);
     /* Looked up for each message: libzmq lets a connection live on when its key is taken away. */
-    if (knock->user == NULL || !relay_keys_knows(keys, knock->user))
+    if (knock->user == NULL || !relay_keys_knows(gate->keys, knock->user))
         return RELAY_NO_IDENTITY;
-    const relay_verdict read = read_frame(knock, arena, out);
+    const relay_verdict read = read_frame(knock, gate->arena, out);
     if (read != RELAY_ADMITTED)
         return read;
-    if (strcmp(out->envelope.run_id, run_id) != 0)
+    if (strcmp(out->envelope.run_id, gate->run_id) != 0)
         return RELAY_OTHER_RUN;
     if (!service_is_known(out->request.service))
         return RELAY_UNKNOWN_SERVICE;
@@ -85,7 +84,6 @@ relay_verdict relay_admit(const relay_keys *keys, const char *run_id, keel_arena
     if (keel_topic_make(KEEL_TOPIC_REQUEST, &names, topic) != KEEL_OK ||
         strcmp(topic, out->topic) != 0)
         return RELAY_MALFORMED;
-    if (write_frame(knock->user, now_ns, buf, cap, arena, out) != KEEL_OK)
-        return RELAY_MALFORMED;
-    return RELAY_ADMITTED;
+    return write_frame(gate, knock->user, now_ns, out) == KEEL_OK ? RELAY_ADMITTED
+                                                                  : RELAY_MALFORMED;
 }

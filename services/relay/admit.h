@@ -38,16 +38,24 @@ typedef struct relay_knock {
     size_t frame_len;
 } relay_knock;
 
+/* Where it is judged. */
+typedef struct relay_gate {
+    const relay_keys *keys;
+    const char *run_id;
+    keel_arena *arena; /* reset for each frame */
+    uint8_t *buf;      /* for the admitted envelope */
+    size_t cap;
+} relay_gate;
+
 typedef struct relay_admission {
     char topic[KEEL_TOPIC_MAX];
     keel_envelope envelope; /* of the client; its payload is not the admitted one */
     keel_request request;   /* with the key's name in operator_name */
-    size_t len;             /* bytes of the new envelope in `buf` */
+    size_t len;             /* bytes of the new envelope in gate->buf */
 } relay_admission;
 
-/* Judge one frame; ADMITTED fills *out and buf[cap]. arena is reset. */
-relay_verdict relay_admit(const relay_keys *keys, const char *run_id, keel_arena *arena,
-                          const relay_knock *knock, int64_t now_ns, uint8_t *buf, size_t cap,
+/* Judge one frame; ADMITTED fills *out and gate->buf. */
+relay_verdict relay_admit(const relay_gate *gate, const relay_knock *knock, int64_t now_ns,
                           relay_admission *out);
 
 #endif

@@ -285,9 +285,8 @@ static void answer(relay_door *door, const relay_admission *in)
 static void take_request(relay_door *door, const relay_knock *knock)
 {
     relay_admission in = {0};
-    const relay_verdict verdict =
-        relay_admit(&door->keys, door->cfg.run_id, &door->arena, knock, clock_ns(CLOCK_REALTIME),
-                    door->frame, FRAME_BYTES, &in);
+    const relay_gate gate = {&door->keys, door->cfg.run_id, &door->arena, door->frame, FRAME_BYTES};
+    const relay_verdict verdict = relay_admit(&gate, knock, clock_ns(CLOCK_REALTIME), &in);
     keel_count(door->cfg.obs, relay_verdict_counter(verdict), 1);
     if (verdict != RELAY_ADMITTED) {
         keel_log(door->cfg.obs, KEEL_LOG_WARN, "refused", "why=%s key=%s",

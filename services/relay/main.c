@@ -97,10 +97,12 @@ static int read_flags(int argc, char **argv, flags *f)
             f->config = argv[++i];
         else if (strcmp(argv[i], "--log-level") == 0 && !last && read_level(argv[i + 1], &f->level))
             i++;
-        else if (strchr(argv[i], '.') != NULL && strchr(argv[i], '=') != NULL &&
-                 f->rest_n < FLAGS_MAX)
+        else if (strncmp(argv[i], "--", 2) == 0 && strchr(argv[i], '.') != NULL &&
+                 f->rest_n + 1 < FLAGS_MAX) {
             f->rest[f->rest_n++] = argv[i];
-        else
+            if (strchr(argv[i], '=') == NULL && !last)
+                f->rest[f->rest_n++] = argv[++i];
+        } else
             return usage(argv[i]);
     }
     return 0;

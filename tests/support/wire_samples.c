@@ -349,6 +349,7 @@ void keel_sample_plan_done(keel_plan_done *out, int n)
     out->positions = held;
     out->consumed_decision_seq = 12;
     out->approval_step = 16;
+    out->cash_micros = -123456;
 }
 
 void keel_sample_portfolio_state(keel_portfolio_state *out, int n)

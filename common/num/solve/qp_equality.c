@@ -119,11 +119,12 @@ static double *last_column(keel_qp *qp)
 static void solve_factored(keel_qp *qp)
 {
     const int k = qp->free_n, rows = qp->held_n;
+    const keel_la_matrix columns = {k, rows, qp->columns, k};
     double *v = last_column(qp);
     keel_tri_solve(k, 1, qp->block, k, v, k);
-    keel_la_matvec_t(k, rows, 1, qp->columns, k, v, -1, qp->rhs);
+    keel_la_matvec_t(columns, 1, v, -1, qp->rhs);
     solve_rows(rows, qp->gram, qp->rhs);
-    keel_la_matvec(k, rows, -1, qp->columns, k, qp->rhs, 1, v);
+    keel_la_matvec(columns, -1, qp->rhs, 1, v);
     keel_tri_solve_t(k, 1, qp->block, k, v, k);
 }
 
@@ -136,15 +137,42 @@ static double lacking(keel_qp *qp)
     double largest = 0;
     for (int j = 0; j < k; j++) {
         v[j] = -qp->gradient[qp->pick[j]];
-        largest = fmax(largest, fabs(v[j]) / (qp->scale * size));
+        largest = qp_larger(largest, fabs(v[j]) / (qp->scale * size));
     }
     for (int s = 0; s < rows; s++) {
         const int r = qp->row_pick[s];
         const bool left_out = !(qp->gram[(size_t)s * (size_t)rows + (size_t)s] > 0);
         qp->rhs[s] = left_out ? 0 : held_side(qp, r) - qp->row_value[r];
-        largest = fmax(largest, fabs(qp->rhs[s]) / fmax(1, qp->row_size[r] * size));
+        largest = qp_larger(largest, fabs(qp->rhs[s]) / qp_larger(1, qp->row_size[r] * size));
     }
     return largest;
+}
+
+/* The solution in its factored places, as full vectors. */
+static void scatter(const keel_qp *qp, double *dx, double *dy)
+{
+    const double *v = qp->columns + (size_t)qp->held_n * (size_t)qp->free_n;
+    memset(dx, 0, (size_t)qp->n * sizeof *dx);
+    memset(dy, 0, (size_t)qp->m * sizeof *dy);
+    for (int j = 0; j < qp->free_n; j++)
+        dx[qp->pick[j]] = v[j];
+    for (int s = 0; s < qp->held_n; s++)
+        dy[qp->row_pick[s]] = qp->rhs[s];
+}
+
+/* gradient += S dx + A'dy, row_value += A dx. */
+static void add_effect(keel_qp *qp, const double *dx, const double *dy)
+{
+    const int n = qp->n;
+    keel_sym_matvec(n, qp->p.s, dx, qp->effect, qp->scratch);
+    for (int i = 0; i < n; i++)
+        qp->gradient[i] += qp->effect[i];
+    for (int r = 0; r < qp->m; r++) {
+        const double *row = qp->p.a + (size_t)r * (size_t)n;
+        qp->row_value[r] += keel_la_dot(n, row, dx);
+        if (dy[r] != 0) /* exact: a row not held */
+            keel_la_add_scaled(n, dy[r], row, qp->gradient);
+    }
 }
 
 qp_step qp_equality_solve(keel_qp *qp)
@@ -159,13 +187,13 @@ qp_step qp_equality_solve(keel_qp *qp)
     /* the first round solves; V'V squares the condition of rows that nearly depend on each other,
      * and further rounds win back what that cost */
     for (int round = 0; round < ROUNDS_MAX && lacking(qp) > REFINE_FROM; round++) {
-        const double *v = last_column(qp);
         solve_factored(qp);
-        for (int s = 0; s < qp->held_n; s++)
-            qp->y[qp->row_pick[s]] += qp->rhs[s];
-        for (int j = 0; j < qp->free_n; j++)
-            qp->x[qp->pick[j]] += v[j];
-        qp_refresh(qp);
+        scatter(qp, qp->dx, qp->dy);
+        for (int i = 0; i < qp->n; i++)
+            qp->x[i] += qp->dx[i];
+        for (int r = 0; r < qp->m; r++)
+            qp->y[r] += qp->dy[r];
+        add_effect(qp, qp->dx, qp->dy);
     }
     return QP_STEP_DONE;
 }
@@ -173,34 +201,18 @@ qp_step qp_equality_solve(keel_qp *qp)
 double qp_direction(keel_qp *qp, const double *normal, double *dx, double *dy)
 {
     double *v = last_column(qp);
-    double along = 0;
-    memset(dx, 0, (size_t)qp->n * sizeof *dx);
-    memset(dy, 0, (size_t)qp->m * sizeof *dy);
     memset(qp->rhs, 0, (size_t)qp->held_n * sizeof *qp->rhs);
     for (int j = 0; j < qp->free_n; j++)
         v[j] = normal[qp->pick[j]];
     solve_factored(qp);
-    for (int j = 0; j < qp->free_n; j++) {
-        dx[qp->pick[j]] = v[j];
-        along += v[j] * normal[qp->pick[j]];
-    }
-    for (int s = 0; s < qp->held_n; s++)
-        dy[qp->row_pick[s]] = qp->rhs[s];
-    return along;
+    scatter(qp, dx, dy);
+    return keel_la_dot(qp->n, dx, normal);
 }
 
 void qp_refresh(keel_qp *qp)
 {
-    const int n = qp->n;
-    keel_sym_matvec(n, qp->p.s, qp->x, qp->gradient, qp->scratch);
-    for (int i = 0; i < n && qp->p.c != NULL; i++)
-        qp->gradient[i] -= qp->p.c[i];
-    for (int r = 0; r < qp->m; r++) {
-        const double *row = qp->p.a + (size_t)r * (size_t)n;
-        qp->row_value[r] = keel_la_dot(n, row, qp->x);
-        if (qp->y[r] == 0) /* exact: a row not held */
-            continue;
-        for (int i = 0; i < n; i++)
-            qp->gradient[i] += qp->y[r] * row[i];
-    }
+    for (int i = 0; i < qp->n; i++)
+        qp->gradient[i] = qp->p.c != NULL ? -qp->p.c[i] : 0;
+    memset(qp->row_value, 0, (size_t)qp->m * sizeof *qp->row_value);
+    add_effect(qp, qp->x, qp->y);
 }

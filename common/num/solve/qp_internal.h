@@ -16,7 +16,7 @@
 /* Part of a pivot's diagonal that must remain: below it the block is singular to working precision
  * (n eps = 1e-13 for 512 variables). */
 #define QP_PIVOT_MIN 1e-13
-/* Part of a row's squared length that the rows before it must leave for it to count as another row. */
+/* Part of a row's squared length that the rows before it must leave for it to be another row. */
 #define QP_ROW_MIN 1e-12
 
 typedef enum qp_step {
@@ -31,6 +31,8 @@ struct keel_qp {
     int n, m;            /* of the problem in hand, and of the warm status between calls */
     bool warm;           /* status came from an answer or a snapshot */
     signed char *status; /* m + n */
+    signed char *next;   /* m + n: what block pivoting changes the status to */
+    signed char *best;   /* m + n: the status with the fewest wrong entries it has seen */
 
     keel_qp_problem p; /* borrowed during the call */
     double *lo, *hi;   /* m + n; +-HUGE_VAL where there is no bound */
@@ -50,13 +52,21 @@ struct keel_qp {
     double *columns; /* n x (m + 1) */
     double *gram;    /* m x m */
     double *rhs;     /* m */
+    double *dx, *dy; /* n, m: what a solve adds to x and y */
+    double *effect;  /* n: S dx */
 
     double *triangle; /* n x n: R of the dual method */
-    double *work;     /* 4 n + m: vectors of the dual method */
+    double *work;     /* 4 n + m + 1: vectors of the dual methods */
     int *active;      /* n: what the columns of R are */
     int *position;    /* n: index among the variables that can move, or -1 */
     bool *ignored;    /* m + n: missed by less than the tolerance and past mending */
 };
+
+/* fmax without the call it costs on the hot path; no NaN gets here. */
+static inline double qp_larger(double a, double b)
+{
+    return a > b ? a : b;
+}
 
 /* Largest |x| or 1: the size of the point, by which rounding in sums of it grows. */
 double qp_point_size(const keel_qp *qp);
@@ -77,10 +87,11 @@ qp_step qp_factor(keel_qp *qp);
  * constraints kept. Returns normal'dx >= 0; about 0 when the normal depends on the held ones. */
 double qp_direction(keel_qp *qp, const double *normal, double *dx, double *dy);
 
-/* gradient and row_value of the x and y in hand. */
+/* gradient and row_value of the x and y in hand, from nothing. */
 void qp_refresh(keel_qp *qp);
 
-/* Change every part of the status that is wrong at once, again while that helps. */
+/* Change every part of the status that is wrong at once, again while that helps. UNSETTLED leaves
+ * the status that had the fewest wrong entries. */
 qp_step qp_block_pivot(keel_qp *qp);
 
 /* The side missed most by x, ties to the lowest number, sign 1 for a lower side and -1 for an upper

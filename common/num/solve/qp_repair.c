@@ -12,8 +12,8 @@
 #include <math.h>
 #include <string.h>
 
-/* normal'dx against normal'normal / scale: below it the normal depends on what is held, or so nearly
- * that the dual method with its orthogonal factors should decide. */
+/* normal'dx against normal'normal / scale: below it the normal depends on what is held, or so
+ * nearly that the dual method with its orthogonal factors should decide. */
 #define DEPENDENT 1e-12
 
 enum { STEPS_MAX = 256, LET_GO_MAX = 32 };
@@ -82,8 +82,8 @@ static void set_direction(repair *s)
     keel_sym_matvec(qp->n, qp->p.s, s->dx, s->rate, qp->scratch);
     for (int r = 0; r < qp->m; r++) {
         const double *row = qp->p.a + (size_t)r * (size_t)qp->n;
-        for (int i = 0; i < qp->n && s->dy[r] != 0; i++) /* exact: a row not held */
-            s->rate[i] += s->dy[r] * row[i];
+        if (s->dy[r] != 0) /* exact: a row not held */
+            keel_la_add_scaled(qp->n, s->dy[r], row, s->rate);
     }
 }
 

@@ -19,6 +19,18 @@ static void breach(keel_risk *risk, keel_risk_out *out, const keel_latch *latch,
     b->reason = *reason;
 }
 
+/* Names of constraints may hold any character, names of latches may not. */
+static void name_latch(char to[KEEL_NAME_MAX], const char *name)
+{
+    memset(to, 0, KEEL_NAME_MAX);
+    for (int i = 0; i < KEEL_NAME_MAX - 1 && name[i] != '\0'; i++) {
+        const char one[2] = {name[i], '\0'};
+        to[i] = keel_name_ok(one, 2) ? name[i] : '_';
+    }
+    if (to[0] == '\0')
+        memcpy(to, "proposal", sizeof "proposal");
+}
+
 static void refuse(keel_risk *risk, keel_risk_out *out, const keel_risk_finding *finding)
 {
     keel_latch latch = {
@@ -27,9 +39,7 @@ static void refuse(keel_risk *risk, keel_risk_out *out, const keel_risk_finding 
         .limit = finding->limit,
         .since_ns = risk->state->now_ns,
     };
-    memcpy(latch.name, finding->name, sizeof latch.name);
-    if (latch.name[0] == '\0')
-        memcpy(latch.name, "proposal", sizeof "proposal");
+    name_latch(latch.name, finding->name);
     breach(risk, out, &latch, &finding->reason);
     out->refused++;
 }

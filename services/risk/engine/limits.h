@@ -34,7 +34,7 @@ typedef struct keel_risk_limits {
     keel_risk_band sectors[KEEL_RISK_SECTORS_MAX];
 } keel_risk_limits;
 
-/* What a check found. reason.code VERIFIED: nothing wrong; otherwise the first check that failed. */
+/* What a check found. reason.code VERIFIED: nothing wrong; else the first check that failed. */
 typedef struct keel_risk_finding {
     keel_reason reason;
     char name[KEEL_NAME_MAX];     /* the constraint, symbol, input or field that failed */

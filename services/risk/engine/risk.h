@@ -80,7 +80,7 @@ KEEL_MUST_CHECK keel_status keel_risk_on_covariance(keel_risk *risk,
                                                     const keel_covariance *covariance,
                                                     const keel_input_ref *ref);
 
-/* Proposals are judged in keel_risk_on_step: whatever is wrong inside them is a named refusal there,
+/* Proposals are judged in keel_risk_on_step: whatever is wrong inside is a named refusal there,
  * not a status here. */
 KEEL_MUST_CHECK keel_status keel_risk_on_capital_proposal(keel_risk *risk,
                                                           const keel_capital_proposal *proposal,

@@ -92,15 +92,15 @@ void keel_stop_init(keel_stop *stop)
 {
     memset(stop, 0, sizeof *stop);
     stop->state = KEEL_STOP_ACTIVE;
-    keel_reason_set(&stop->reason, KEEL_REASON_ACCEPTED, "trading: no limit is broken");
 }
 
 double keel_stop_drawdown(const keel_stop *stop)
 {
     if (!stop->marked || stop->peak_micros <= 0)
         return 0;
-    const double left = (double)stop->equity_micros / (double)stop->peak_micros;
-    return fmin(1, fmax(0, 1 - left));
+    /* one rounding: 1 - equity / peak would put a fall of exactly 5 % above a limit of 5 % */
+    const double fall = (double)stop->peak_micros - (double)stop->equity_micros;
+    return fmin(1, fmax(0, fall / (double)stop->peak_micros));
 }
 
 static void say_stopped(keel_stop *stop, const keel_stop_cfg *cfg)
@@ -251,6 +251,6 @@ void keel_stop_load(keel_stop *stop, keel_unpacker *unpacker)
     stop->halt_ns = keel_unpack_i64(unpacker);
     stop->stops = keel_unpack_u32(unpacker);
     if (stop->state <= KEEL_STOP_UNDECIDED || stop->state >= KEEL_STOP_STATES || marked > 1 ||
-        keel_reason_is_known(code) == 0)
+        (code != KEEL_REASON_UNSPECIFIED && keel_reason_is_known(code) == 0))
         unpacker->failed = true;
 }

@@ -57,7 +57,7 @@ typedef struct keel_stop_cfg {
 
 typedef struct keel_stop {
     keel_stop_state state;
-    keel_reason reason;     /* of the state */
+    keel_reason reason;     /* of the state; none while ACTIVE since the start */
     bool marked;            /* an equity is known */
     int64_t equity_micros;  /* newest */
     int64_t peak_micros;    /* since the last re-arm */

@@ -240,7 +240,7 @@ void keel_cluster_remove(keel_cluster *c)
 
 keel_payloads *keel_cluster_journals(const keel_cluster *c)
 {
-    keel_payloads *all = keel_payloads_new();
+    keel_payloads *all = keel_payloads_new(c->rows);
     for (int i = 0; i < KEEL_CLUSTER_SERVICES; i++) {
         char path[128];
         keel_err err = {0};

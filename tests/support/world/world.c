@@ -8,6 +8,7 @@
 #include <string.h>
 
 struct keel_payloads {
+    uint64_t last_step;     /* later ones are not noted; 0 = all are */
     keel_payload_key *keys; /* open addressing by topic, step, index */
     size_t cap;
     int n;
@@ -15,9 +16,10 @@ struct keel_payloads {
     keel_arena arena;
 };
 
-keel_payloads *keel_payloads_new(void)
+keel_payloads *keel_payloads_new(uint64_t last_step)
 {
     keel_payloads *p = keel_xcalloc(1, sizeof *p);
+    p->last_step = last_step;
     p->cap = 1 << 12;
     p->keys = keel_xcalloc(p->cap, sizeof *p->keys);
     keel_arena_init(&p->arena, 1 << 20);
@@ -60,7 +62,8 @@ void keel_payloads_note(keel_payloads *p, const char *topic, const uint8_t *fram
     keel_arena_reset(&p->arena);
     if (keel_topic_find(topic, strlen(topic), &kind) != KEEL_OK ||
         (keel_topic_describe(kind)->topic_class == KEEL_CLASS_CONTROL && kind != KEEL_TOPIC_STEP) ||
-        keel_wire_get_envelope(&p->arena, frame, len, &e) != KEEL_OK || e.step == 0)
+        keel_wire_get_envelope(&p->arena, frame, len, &e) != KEEL_OK || e.step == 0 ||
+        (p->last_step != 0 && e.step > p->last_step))
         return;
     keel_payload_key k = {.topic_hash = keel_hash(topic, strlen(topic)) | 1,
                           .step = e.step,
@@ -157,7 +160,7 @@ void keel_world_config(const char *dir, int rows, const char *extra)
             "    - {symbol: C-SIM, sector: Two, lot: 0.0001}\n"
             "    - {symbol: D-SIM, sector: Two, lot: 0.0001}\n"
             "    - {symbol: E-SIM, sector: Two, lot: 0.0001, session: weekdays}\n"
-            "portfolio: {max_positions: 0, correlation_window: 1, max_drawdown: 2%%,\n"
+            "portfolio: {max_positions: 0, correlation_window: 2, max_drawdown: 2%%,\n"
             "            rebalancing_frequency: 3h}\n"
             "capital: {core: 0.9}\n"
             "risk_manager: {equity_usd: 1000000}\n"

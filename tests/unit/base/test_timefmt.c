@@ -79,7 +79,7 @@ Test(timefmt, every_instant_survives_text_and_back)
     const int64_t first = S(-9214560000);
     const uint64_t span = UINT64_C(2) * (uint64_t)S(9214560000); /* 1678 to 2261 */
     for (int k = 0; k < 20000; k++) {
-        int64_t ns = first + (int64_t)keel_rng_below(&rng, span), back;
+        int64_t ns = (int64_t)((uint64_t)first + keel_rng_below(&rng, span)), back;
         char text[KEEL_TIME_TEXT_MAX];
         if (k % 2 == 0)
             ns -= ns % KEEL_NS_PER_S;

@@ -244,6 +244,7 @@ Test(files, refuse_what_cannot_be_read_by_name)
     cr_expect_eq(keel_feed_files_open(two, 1, files, &err), KEEL_OK, "%s", err.text);
     cr_expect_eq(files->n, 1);
     keel_feed_files_close(files);
+    unlink(path);
     write_file(path, "date\n", 5);
     cr_expect_eq(keel_feed_files_open(two, 1, files, &err), KEEL_EFORMAT);
     cr_expect_not_null(strstr(err.text, "one column only"), "%s", err.text);

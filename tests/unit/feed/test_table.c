@@ -461,6 +461,7 @@ Test(table, reads_daily_ohlcv_of_stocks)
     cr_assert_eq(m->complaints.refused, 0u);
     cr_assert_eq(m->complaints.held, 1u, "AAPL's low of 0.325781 at 5.69 is a bad tick");
     cr_assert_eq(m->complaints.held_first[0].line, 2600u);
+    cr_assert_str_eq(m->complaints.held_first[0].value, "0.325781");
     uint64_t bars = 0;
     for (size_t k = 0; k < (size_t)m->table->rows * 7; k++)
         bars += m->table->close_units[k] != 0;

@@ -1,5 +1,5 @@
-/* The services correlation and optimizer in the in-process host, between a feed and a ledger of a few
- * lines: what they publish, from which inputs, and that killing them changes no payload. */
+/* The services correlation and optimizer in the in-process host, between a feed and a ledger of a
+ * few lines: what they publish, from which inputs, and that killing them changes no payload. */
 #include "common/base/hash.h"
 #include "common/base/rng.h"
 #include "common/config/config_internal.h"

@@ -120,7 +120,8 @@ static const sending good = {"alice",  "v1.request.risk.", "risk",
 static relay_verdict admit_bytes(const sending *s, const uint8_t *bytes, size_t len)
 {
     const relay_knock knock = {s->user, (const uint8_t *)s->topic, strlen(s->topic), bytes, len};
-    return relay_admit(&keys, "test-1", &arena, &knock, 777, out_frame, sizeof out_frame, &out);
+    const relay_gate gate = {&keys, "test-1", &arena, out_frame, sizeof out_frame};
+    return relay_admit(&gate, &knock, 777, &out);
 }
 
 static size_t build(const sending *s)

@@ -142,6 +142,30 @@ Test(messages, negative_zero_is_sent_as_zero)
     cr_assert(signbit(weights[0]), "the caller's array is not touched");
 }
 
+/* Another writer may send -0.0: it is read as 0.0, alone and in arrays. */
+Test(messages, negative_zero_is_read_as_zero)
+{
+    static const uint8_t minus[] = {0, 0, 0, 0, 0, 0, 0, 0x80};
+    keel_performance performance;
+    keel_approved_allocation approved;
+    size_t len = keel_sample_encode(&keel_samples[19], 3, first, BUF);
+    cr_assert_eq(keel_samples[19].payload, KEEL_PAYLOAD_PERFORMANCE);
+    first[len] = 5 << 3 | 1; /* total_return, a double */
+    memcpy(first + len + 1, minus, sizeof minus);
+    cr_assert_eq(keel_wire_get_performance(&arena, first, len + 9, &performance), KEEL_OK);
+    cr_assert(performance.total_return == 0.0 && !signbit(performance.total_return));
+
+    keel_sample_approved_allocation(&approved, 3);
+    double *weights = (double *)approved.weights;
+    weights[0] = 3.0;
+    cr_assert_eq(keel_wire_put_approved_allocation(&approved, first, BUF, &len), KEEL_OK);
+    uint8_t *at = memmem(first, len, weights, sizeof(double));
+    cr_assert_not_null(at);
+    memcpy(at, minus, sizeof minus);
+    cr_assert_eq(keel_wire_get_approved_allocation(&arena, first, len, &approved), KEEL_OK);
+    cr_assert(approved.weights[0] == 0.0 && !signbit(approved.weights[0]));
+}
+
 Test(messages, a_large_matrix_with_negative_zeros_still_goes)
 {
     static double packed[KEEL_UNIVERSE_MAX * (KEEL_UNIVERSE_MAX + 1) / 2];
