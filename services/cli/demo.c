@@ -112,7 +112,7 @@ static keel_status start_feed(demo *d, keel_err *err)
     return keel_system_start_feed(d->supervisor, &d->run, true, err);
 }
 
-/* The door is opened between the relay and the others, so that no message comes before its reader. */
+/* The door is opened between the relay and the others, so that no message is missed. */
 static int start(demo *d, keel_err *err)
 {
     char log_dir[KEEL_PATH_CAP], processes[KEEL_PATH_CAP];

@@ -39,7 +39,7 @@ keel_seen *keel_seen_new(void);
 void keel_seen_free(keel_seen **seen);
 
 /* Take a message. *fresh: it is newer than what was known of its topic. KEEL_EUNKNOWN for a topic
- * that is not kept here; a decoder's refusal otherwise, with what was known still known as absent. */
+ * that is not kept here; a decoder's refusal otherwise, and the kind counts as not seen. */
 KEEL_MUST_CHECK keel_status keel_seen_take(keel_seen *seen, keel_topic topic,
                                            const keel_envelope *envelope, bool *fresh);
 

@@ -122,7 +122,8 @@ static void print_table(const keel_cli *cli, const row *rows, int n)
     keel_table_free(&t);
 }
 
-/* Name the process that everyone waits for, on stderr. A stopped store or relay is behind the rest. */
+/* Name the process that everyone waits for, on stderr. A stopped store or relay is behind the
+ * rest. */
 static void tell_awaited(const keel_cli *cli, const row *rows, int n, const keel_beats *beats)
 {
     for (int i = 0; i < n; i++) {

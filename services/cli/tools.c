@@ -111,7 +111,8 @@ int keel_verb_ledger_check(const keel_args *args, const keel_cli *cli)
     return keel_ledger_check(path, cli->out, keel_args_on(args, "json"));
 }
 
-/* The configuration that `config show` is about: --config, that of a run that is named or up, or the base. */
+/* The configuration that `config show` is about: --config, that of a run that is named or up, or
+ * the base. */
 static keel_status shown_config(const keel_args *args, char out[KEEL_PATH_CAP], keel_err *err)
 {
     keel_run run;
