@@ -2,13 +2,17 @@
 
 #include "common/base/assert.h"
 
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 void *keel_xcalloc_at(size_t n, size_t size, const char *file, int line)
 {
-    void *p = calloc(n > 0 ? n : 1, size > 0 ? size : 1);
+    size_t bytes;
+    /* asked here and not left to calloc, which a sanitizer replaces with its own way to end */
+    const bool fits = !__builtin_mul_overflow(n, size, &bytes);
+    void *p = fits ? calloc(bytes > 0 ? bytes : 1, 1) : NULL;
     if (p == NULL) {
         fprintf(stderr, "keel: out of memory: %s:%d: %zu x %zu bytes\n", file, line, n, size);
         abort();

@@ -54,13 +54,14 @@ keel_status keel_text_u64(const char *text, uint64_t *out)
 keel_status keel_text_real(const char *text, double *out)
 {
     char *end;
-    if (text[0] == '\0' || text[0] == ' ' || strpbrk(text, "xX") != NULL)
+    if (text[0] == '\0' || strpbrk(text, "xX \t\n\v\f\r") != NULL)
         return KEEL_EFORMAT;
+    errno = 0;
     const double value = strtod(text, &end);
     if (end == text || *end != '\0')
         return KEEL_EFORMAT;
     if (!isfinite(value))
-        return KEEL_ENONFINITE;
+        return errno == ERANGE ? KEEL_ERANGE : KEEL_ENONFINITE;
     *out = value;
     return KEEL_OK;
 }

@@ -146,7 +146,8 @@ keel_status keel_time_parse(const char *text, int64_t *ns, bool *has_time)
 void keel_time_format(int64_t ns, char out[KEEL_TIME_TEXT_MAX])
 {
     const int64_t days = floor_div(ns, KEEL_NS_PER_DAY);
-    const int64_t rest = ns - days * KEEL_NS_PER_DAY;
+    const int64_t past = ns % KEEL_NS_PER_DAY; /* days * a day would overflow at INT64_MIN */
+    const int64_t rest = past < 0 ? past + KEEL_NS_PER_DAY : past;
     const int64_t second = rest / KEEL_NS_PER_S;
     int64_t fraction = rest % KEEL_NS_PER_S;
     int year, month, day;

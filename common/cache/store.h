@@ -94,8 +94,8 @@ typedef struct keel_twin keel_twin;
 
 KEEL_MUST_CHECK keel_twin *keel_twin_new(void);
 void keel_twin_free(keel_twin **twin);
-void keel_twin_log(keel_twin *twin, keel_log_store *log);
-void keel_twin_cache(keel_twin *twin, keel_cache_store *cache);
+void keel_twin_log(keel_twin *twin, const char *run_id, keel_log_store *log);
+void keel_twin_cache(keel_twin *twin, const char *run_id, keel_cache_store *cache);
 void keel_twin_log_up(keel_twin *twin, bool up);   /* while down: KEEL_EUNAVAIL */
 void keel_twin_cache_up(keel_twin *twin, bool up); /* going down loses the contents */
 /* The next append happens but its answer is lost: KEEL_EUNAVAIL. */

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { STREAMS_MAX = 128, NAME_MAX_BYTES = 256, CACHE_SNAPSHOTS = 4 };
+enum { STREAMS_MAX = 256, NAME_MAX_BYTES = 256, CACHE_SNAPSHOTS = 4 };
 
 typedef struct item {
     uint64_t step;
@@ -42,10 +42,16 @@ struct keel_twin {
     bool lose_answer;
 };
 
-static stream *find(shelf *s, const char *kind, const char *name, bool make)
+/* One process's view of the twin: everything is under its run id (R4). */
+typedef struct view {
+    keel_twin *twin;
+    char run[64];
+} view;
+
+static stream *find(const view *v, shelf *s, const char *kind, const char *name, bool make)
 {
     char full[NAME_MAX_BYTES];
-    KEEL_ASSERT((size_t)snprintf(full, sizeof full, "%s:%s", kind, name) < sizeof full);
+    KEEL_ASSERT((size_t)snprintf(full, sizeof full, "%s:%s:%s", v->run, kind, name) < sizeof full);
     for (int i = 0; i < s->n; i++)
         if (strcmp(s->streams[i].name, full) == 0)
             return &s->streams[i];
@@ -81,8 +87,9 @@ static void cut(stream *s, int first)
 {
     for (int i = 0; i < first; i++)
         free(s->items[i].data);
-    memmove(s->items, s->items + first, (size_t)(s->n - first) * sizeof *s->items);
     s->n -= first;
+    if (first > 0 && s->n > 0)
+        memmove(s->items, s->items + first, (size_t)s->n * sizeof *s->items);
 }
 
 static bool show(const stream *s, int i, const char *topic, keel_log_visit visit, void *arg)
@@ -95,11 +102,12 @@ static bool show(const stream *s, int i, const char *topic, keel_log_visit visit
 
 static keel_status log_append(void *self, const keel_log_entry *entries, int n, bool *held)
 {
-    keel_twin *t = self;
+    const view *v = self;
+    keel_twin *t = v->twin;
     if (t->log_down)
         return KEEL_EUNAVAIL;
     for (int i = 0; i < n; i++) {
-        stream *s = find(&t->log, "rec", entries[i].topic, true);
+        stream *s = find(v, &t->log, "rec", entries[i].topic, true);
         held[i] = !is_above_top(s, entries[i].step, entries[i].index);
         if (!held[i])
             add(s, &entries[i]);
@@ -114,10 +122,11 @@ static keel_status log_append(void *self, const keel_log_entry *entries, int n, 
 static keel_status log_read(void *self, const char *topic, uint64_t from_step, uint64_t to_step,
                             keel_log_visit visit, void *arg)
 {
-    keel_twin *t = self;
+    const view *v = self;
+    keel_twin *t = v->twin;
     if (t->log_down)
         return KEEL_EUNAVAIL;
-    const stream *s = find(&t->log, "rec", topic, false);
+    const stream *s = find(v, &t->log, "rec", topic, false);
     for (int i = 0; s != NULL && i < s->n; i++)
         if (s->items[i].step >= from_step && s->items[i].step <= to_step &&
             !show(s, i, topic, visit, arg))
@@ -127,10 +136,11 @@ static keel_status log_read(void *self, const char *topic, uint64_t from_step, u
 
 static keel_status log_top(void *self, const char *topic, uint64_t *step, uint32_t *index)
 {
-    keel_twin *t = self;
+    const view *v = self;
+    keel_twin *t = v->twin;
     if (t->log_down)
         return KEEL_EUNAVAIL;
-    const stream *s = find(&t->log, "rec", topic, false);
+    const stream *s = find(v, &t->log, "rec", topic, false);
     if (s == NULL || !s->written)
         return KEEL_ENOTFOUND;
     *step = s->top_step;
@@ -140,10 +150,11 @@ static keel_status log_top(void *self, const char *topic, uint64_t *step, uint32
 
 static keel_status log_trim(void *self, const char *topic, uint64_t step)
 {
-    keel_twin *t = self;
+    const view *v = self;
+    keel_twin *t = v->twin;
     if (t->log_down)
         return KEEL_EUNAVAIL;
-    stream *s = find(&t->log, "rec", topic, false);
+    stream *s = find(v, &t->log, "rec", topic, false);
     int first = 0;
     while (s != NULL && first < s->n && s->items[first].step < step)
         first++;
@@ -152,19 +163,19 @@ static keel_status log_trim(void *self, const char *topic, uint64_t step)
     return KEEL_OK;
 }
 
-static void put_snapshot(shelf *shelf_of, const char *service, uint64_t step, const uint8_t *data,
-                         size_t len)
+static void put_snapshot(const view *v, shelf *shelf_of, const char *service, uint64_t step,
+                         const uint8_t *data, size_t len)
 {
-    stream *s = find(shelf_of, "snap", service, true);
+    stream *s = find(v, shelf_of, "snap", service, true);
     const keel_log_entry e = {service, 0, step, 0, 0, data, len};
     if (is_above_top(s, step, 0))
         add(s, &e);
 }
 
-static keel_status get_snapshot(shelf *shelf_of, const char *service, uint64_t bound,
+static keel_status get_snapshot(const view *v, shelf *shelf_of, const char *service, uint64_t bound,
                                 keel_log_visit visit, void *arg)
 {
-    const stream *s = find(shelf_of, "snap", service, false);
+    const stream *s = find(v, shelf_of, "snap", service, false);
     for (int i = s != NULL ? s->n - 1 : -1; i >= 0; i--)
         if (s->items[i].step <= bound) {
             (void)show(s, i, service, visit, arg);
@@ -176,26 +187,29 @@ static keel_status get_snapshot(shelf *shelf_of, const char *service, uint64_t b
 static keel_status log_snapshot_put(void *self, const char *service, uint64_t step,
                                     const uint8_t *data, size_t len)
 {
-    keel_twin *t = self;
+    const view *v = self;
+    keel_twin *t = v->twin;
     if (t->log_down)
         return KEEL_EUNAVAIL;
-    put_snapshot(&t->log, service, step, data, len);
+    put_snapshot(v, &t->log, service, step, data, len);
     return KEEL_OK;
 }
 
 static keel_status log_snapshot_get(void *self, const char *service, uint64_t bound,
                                     keel_log_visit visit, void *arg)
 {
-    keel_twin *t = self;
-    return t->log_down ? KEEL_EUNAVAIL : get_snapshot(&t->log, service, bound, visit, arg);
+    const view *v = self;
+    keel_twin *t = v->twin;
+    return t->log_down ? KEEL_EUNAVAIL : get_snapshot(v, &t->log, service, bound, visit, arg);
 }
 
 static keel_status log_snapshot_trim(void *self, const char *service, uint64_t horizon)
 {
-    keel_twin *t = self;
+    const view *v = self;
+    keel_twin *t = v->twin;
     if (t->log_down)
         return KEEL_EUNAVAIL;
-    stream *s = find(&t->log, "snap", service, false);
+    stream *s = find(v, &t->log, "snap", service, false);
     int first = 0;
     while (s != NULL && first + 1 < s->n && s->items[first + 1].step <= horizon)
         first++;
@@ -204,21 +218,31 @@ static keel_status log_snapshot_trim(void *self, const char *service, uint64_t h
     return KEEL_OK;
 }
 
-static void no_close(void *self)
+static void view_close(void *self)
 {
-    (void)self; /* the twin outlives its users */
+    view *v = self;
+    keel_free(&v); /* the twin outlives its users */
+}
+
+static view *view_new(keel_twin *twin, const char *run_id)
+{
+    view *v = keel_xcalloc(1, sizeof *v);
+    v->twin = twin;
+    KEEL_ASSERT((size_t)snprintf(v->run, sizeof v->run, "%s", run_id) < sizeof v->run);
+    return v;
 }
 
 static const keel_log_ops log_ops = {log_append,        log_read,         log_top,
                                      log_trim,          log_snapshot_put, log_snapshot_get,
-                                     log_snapshot_trim, no_close};
+                                     log_snapshot_trim, view_close};
 
 static void cache_set_last(void *self, const char *topic, const uint8_t *frame, size_t len)
 {
-    keel_twin *t = self;
+    const view *v = self;
+    keel_twin *t = v->twin;
     if (t->cache_down)
         return;
-    stream *s = find(&t->cache, "last", topic, true);
+    stream *s = find(v, &t->cache, "last", topic, true);
     const keel_log_entry e = {topic, 0, 0, 0, 0, frame, len};
     cut(s, s->n);
     add(s, &e);
@@ -227,10 +251,11 @@ static void cache_set_last(void *self, const char *topic, const uint8_t *frame, 
 static keel_status cache_get_last(void *self, const char *topic, uint8_t *data, size_t cap,
                                   size_t *len)
 {
-    keel_twin *t = self;
+    const view *v = self;
+    keel_twin *t = v->twin;
     if (t->cache_down)
         return KEEL_EUNAVAIL;
-    const stream *s = find(&t->cache, "last", topic, false);
+    const stream *s = find(v, &t->cache, "last", topic, false);
     if (s == NULL || s->n == 0)
         return KEEL_ENOTFOUND;
     *len = s->items[0].len;
@@ -243,11 +268,12 @@ static keel_status cache_get_last(void *self, const char *topic, uint8_t *data, 
 static keel_status cache_snapshot_put(void *self, const char *service, uint64_t step,
                                       const uint8_t *data, size_t len)
 {
-    keel_twin *t = self;
+    const view *v = self;
+    keel_twin *t = v->twin;
     if (t->cache_down)
         return KEEL_EUNAVAIL;
-    put_snapshot(&t->cache, service, step, data, len);
-    stream *s = find(&t->cache, "snap", service, true);
+    put_snapshot(v, &t->cache, service, step, data, len);
+    stream *s = find(v, &t->cache, "snap", service, true);
     if (s->n > CACHE_SNAPSHOTS)
         cut(s, s->n - CACHE_SNAPSHOTS);
     return KEEL_OK;
@@ -256,17 +282,18 @@ static keel_status cache_snapshot_put(void *self, const char *service, uint64_t 
 static keel_status cache_snapshot_get(void *self, const char *service, uint64_t bound,
                                       keel_log_visit visit, void *arg)
 {
-    keel_twin *t = self;
-    return t->cache_down ? KEEL_EUNAVAIL : get_snapshot(&t->cache, service, bound, visit, arg);
+    const view *v = self;
+    keel_twin *t = v->twin;
+    return t->cache_down ? KEEL_EUNAVAIL : get_snapshot(v, &t->cache, service, bound, visit, arg);
 }
 
 static bool cache_tend(void *self)
 {
-    return !((keel_twin *)self)->cache_down;
+    return !((const view *)self)->twin->cache_down;
 }
 
 static const keel_cache_ops cache_ops = {cache_set_last,     cache_get_last, cache_snapshot_put,
-                                         cache_snapshot_get, cache_tend,     no_close};
+                                         cache_snapshot_get, cache_tend,     view_close};
 
 static void clear(shelf *s)
 {
@@ -291,14 +318,14 @@ void keel_twin_free(keel_twin **twin)
     keel_free(twin);
 }
 
-void keel_twin_log(keel_twin *twin, keel_log_store *log)
+void keel_twin_log(keel_twin *twin, const char *run_id, keel_log_store *log)
 {
-    *log = (keel_log_store){twin, &log_ops};
+    *log = (keel_log_store){view_new(twin, run_id), &log_ops};
 }
 
-void keel_twin_cache(keel_twin *twin, keel_cache_store *cache)
+void keel_twin_cache(keel_twin *twin, const char *run_id, keel_cache_store *cache)
 {
-    *cache = (keel_cache_store){twin, &cache_ops};
+    *cache = (keel_cache_store){view_new(twin, run_id), &cache_ops};
 }
 
 void keel_twin_log_up(keel_twin *twin, bool up)

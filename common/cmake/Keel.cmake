@@ -36,6 +36,9 @@ target_compile_options(keel_flags INTERFACE
   -ffp-contract=off -fno-common -fstack-protector-strong -Wall -Wextra -Wpedantic -Wconversion
   -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wswitch-enum -Wvla -Wundef
   -Wno-missing-field-initializers)
+if(KEEL_TESTS)
+  target_compile_definitions(keel_flags INTERFACE KEEL_FAULTS) # services can be told where to die
+endif()
 if(KEEL_WERROR)
   target_compile_options(keel_flags INTERFACE -Werror)
 endif()

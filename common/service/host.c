@@ -2,6 +2,7 @@
 
 #include "common/base/assert.h"
 #include "common/base/timefmt.h"
+#include "common/wire/wire.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -19,6 +20,8 @@ struct keel_host {
     keel_host_cfg cfg;
     keel_hub *hub;
     keel_twin *twin;
+    keel_bus asker; /* where requests come from */
+    uint64_t asked;
     int64_t now_ns;
     int64_t started;
     member members[KEEL_HOST_SERVICES_MAX];
@@ -104,8 +107,9 @@ static keel_status start(keel_host *h, int number, keel_err *err)
                          .ring_steps = h->cfg.ring_steps,
                          .snapshot_steps = h->cfg.snapshot_steps,
                          .snapshot_gap_ns = h->cfg.snapshot_gap_ns};
-    keel_twin_log(h->twin, &cfg.log);
-    keel_twin_cache(h->twin, &cfg.cache);
+    const char *run = (h->cfg.without & KEEL_WITHOUT_R4) != 0 ? "" : h->cfg.settings->run_id;
+    keel_twin_log(h->twin, run, &cfg.log);
+    keel_twin_cache(h->twin, run, &cfg.cache);
     m->svc = keel_node_new(&cfg, err);
     return m->svc != NULL ? KEEL_OK : KEEL_EREFUSED;
 }
@@ -131,7 +135,8 @@ keel_host *keel_host_new(const keel_host_cfg *cfg, keel_err *err)
     keel_host *h = keel_xcalloc(1, sizeof *h);
     h->cfg = *cfg;
     h->hub = keel_hub_new(cfg->judge, cfg->judge_arg);
-    h->twin = keel_twin_new();
+    h->twin = cfg->twin != NULL ? cfg->twin : keel_twin_new();
+    keel_hub_open(h->hub, KEEL_HUB_PORTS_MAX - 1, &h->asker);
     h->now_ns = KEEL_NS_PER_S;
     for (h->n = 0; h->n < cfg->specs_n; h->n++)
         if (make_member(h, h->n, err) != KEEL_OK) {
@@ -153,7 +158,8 @@ void keel_host_free(keel_host **host)
         keel_obs_free(&m->obs);
     }
     keel_hub_free(&(*host)->hub);
-    keel_twin_free(&(*host)->twin);
+    if ((*host)->cfg.twin == NULL)
+        keel_twin_free(&(*host)->twin);
     keel_free(host);
 }
 
@@ -164,7 +170,9 @@ void keel_host_turn(keel_host *host)
     for (int i = 0; i < host->n; i++)
         if (host->members[i].svc != NULL)
             did = keel_node_turn(host->members[i].svc) || did;
-    if (!did)
+    if (did)
+        host->now_ns += host->cfg.busy_tick_ns;
+    else
         host->now_ns += host->cfg.tick_ns > 0 ? host->cfg.tick_ns : KEEL_NS_PER_MS;
 }
 
@@ -219,9 +227,31 @@ uint64_t keel_host_done(const keel_host *host, const char *service)
     return m->svc != NULL ? keel_node_done(m->svc) : 0;
 }
 
+const char *keel_host_awaited(const keel_host *host, const char *service)
+{
+    const member *m = find(host, service);
+    return m->svc != NULL ? keel_node_awaited(m->svc) : "down";
+}
+
 uint64_t keel_host_counted(const keel_host *host, const char *service, const char *counter)
 {
     return keel_counted(find(host, service)->obs, counter);
+}
+
+void keel_host_ask(keel_host *host, const keel_request *request)
+{
+    uint8_t payload[KEEL_CLIENT_PAYLOAD_BYTES_MAX], frame[2 * KEEL_CLIENT_PAYLOAD_BYTES_MAX];
+    char topic[KEEL_TOPIC_MAX];
+    const keel_topic_keys keys = {.key = request->service};
+    keel_envelope e = {.type = KEEL_PAYLOAD_REQUEST,
+                       .id = {.source = "host", .epoch_ns = 1, .seq = ++host->asked},
+                       .payload = payload};
+    size_t len = 0;
+    snprintf(e.run_id, sizeof e.run_id, "%s", host->cfg.settings->run_id);
+    KEEL_ASSERT(keel_topic_make(KEEL_TOPIC_REQUEST, &keys, topic) == KEEL_OK);
+    KEEL_ASSERT(keel_wire_put_request(request, payload, sizeof payload, &e.payload_len) == KEEL_OK);
+    KEEL_ASSERT(keel_wire_put_envelope(&e, frame, sizeof frame, &len) == KEEL_OK);
+    host->asker.ops->publish(host->asker.self, topic, frame, len);
 }
 
 keel_twin *keel_host_twin(keel_host *host)

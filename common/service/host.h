@@ -29,10 +29,12 @@ typedef struct keel_host_cfg {
     void *tap_arg;
     keel_hub_judge judge; /* NULL = all frames are delivered */
     void *judge_arg;
-    int64_t epoch_ns; /* wall clock at the start */
-    int64_t tick_ns;  /* what the clock moves when nobody has anything to do; 0 = 1 ms */
-    unsigned without; /* KEEL_WITHOUT_*, for tests */
-    int ring_steps;   /* 0 = the default, as the next two */
+    keel_twin *twin;      /* borrowed stores that hold an earlier run too; NULL = new ones */
+    int64_t epoch_ns;     /* wall clock at the start */
+    int64_t tick_ns;      /* what the clock moves when nobody has anything to do; 0 = 1 ms */
+    int64_t busy_tick_ns; /* what it moves when somebody had; 0 = nothing */
+    unsigned without;     /* KEEL_WITHOUT_*, for tests */
+    int ring_steps;       /* 0 = the default, as the next two */
     int snapshot_steps;
     int64_t snapshot_gap_ns;
     const char *journal_dir;  /* NULL = no journals */
@@ -50,10 +52,14 @@ void keel_host_turn(keel_host *host);
  * happened; KEEL_EUNAVAIL: not within turns_max turns. */
 KEEL_MUST_CHECK keel_status keel_host_run(keel_host *host, uint64_t turns_max);
 
+/* Send a request as an operator would; its reply is seen by the tap. */
+void keel_host_ask(keel_host *host, const keel_request *request);
+
 void keel_host_kill(keel_host *host, const char *service);
 KEEL_MUST_CHECK keel_status keel_host_start(keel_host *host, const char *service, keel_err *err);
 bool keel_host_is_up(const keel_host *host, const char *service);
-uint64_t keel_host_done(const keel_host *host, const char *service); /* 0 when down */
+uint64_t keel_host_done(const keel_host *host, const char *service);       /* 0 when down */
+const char *keel_host_awaited(const keel_host *host, const char *service); /* "" = nobody */
 uint64_t keel_host_counted(const keel_host *host, const char *service, const char *counter);
 keel_twin *keel_host_twin(keel_host *host);
 

@@ -10,11 +10,12 @@
 #include "common/service/node.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
+#include <sys/mman.h>
 #include <sys/signalfd.h>
 #include <time.h>
 #include <unistd.h>
@@ -196,6 +197,33 @@ static void print_topics(const keel_service_spec *spec)
                l->after_end ? ", after its own end" : "");
 }
 
+#ifdef KEEL_FAULTS
+/* Test builds: a file of two words, mapped, arms a death: stage, and passes of it until then. */
+static void die_if_armed(void *arg, keel_stage stage)
+{
+    volatile int32_t *armed = arg;
+    if (armed[0] == (int32_t)stage && --armed[1] <= 0) {
+        armed[0] = 0;
+        raise(SIGKILL);
+    }
+}
+
+static void map_faults(const keel_service_spec *spec, const char *dir, keel_node_cfg *cfg)
+{
+    char path[PATH_BYTES];
+    snprintf(path, sizeof path, "%s/%s.fault", dir, spec->name);
+    const int fd = open(path, O_RDWR | O_CLOEXEC);
+    if (fd < 0)
+        return;
+    void *page = mmap(NULL, 2 * sizeof(int32_t), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    close(fd);
+    if (page != MAP_FAILED) {
+        cfg->at_stage = die_if_armed;
+        cfg->stage_arg = page;
+    }
+}
+#endif
+
 /* ---- the outside ---- */
 
 static keel_status open_bus(const keel_service_spec *spec, const keel_settings *set, keel_bus *bus,
@@ -299,6 +327,9 @@ static int run(const flags *f, const keel_service_spec *spec, setup *s)
     if (open_bus(spec, &s->settings, &bus, &err) != KEEL_OK)
         goto out;
     cfg.bus = bus;
+#ifdef KEEL_FAULTS
+    map_faults(spec, s->settings.dir, &cfg);
+#endif
     open_stores(&s->settings, &cfg.log, &cfg.cache);
     keel_log(obs, KEEL_LOG_INFO, "started", "version=%s run=%s pid=%d", KEEL_VERSION,
              s->settings.run_id, (int)getpid());

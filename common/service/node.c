@@ -30,6 +30,12 @@ uint64_t node_open_step(const keel_service *n)
     return n->recall_step != 0 ? n->recall_step : n->done + 1;
 }
 
+void node_stage(const keel_service *n, keel_stage stage)
+{
+    if (n->cfg.at_stage != NULL)
+        n->cfg.at_stage(n->cfg.stage_arg, stage);
+}
+
 void node_state(keel_service *n, keel_service_state state, const char *why)
 {
     if (n->state == state && strcmp(n->why, why) == 0)
@@ -199,7 +205,9 @@ keel_service *keel_node_new(const keel_node_cfg *cfg, keel_err *err)
                                 cfg->settings->portfolio, NULL};
     n->ring =
         keel_ring_new(cfg->ring_steps > 0 ? cfg->ring_steps : KEEL_RING_STEPS, KEEL_RING_BYTES);
-    n->outs = keel_xcalloc(NODE_OUTS_MAX, sizeof *n->outs);
+    n->open_outs.outs = keel_xcalloc(NODE_OUTS_MAX, sizeof(node_out));
+    n->recall_outs.outs = keel_xcalloc(NODE_OUTS_MAX, sizeof(node_out));
+    n->staged = &n->open_outs;
     n->scratch = keel_xcalloc(KEEL_PAYLOAD_BYTES_MAX, 1);
     n->frame = keel_xcalloc(KEEL_FRAME_BYTES_MAX, 1);
     keel_arena_init(&n->arena, NODE_ARENA_BYTES);
@@ -236,8 +244,10 @@ void keel_node_free(keel_service **svc)
         free(n->pubs[i].last);
     keel_steps_free(&n->steps);
     keel_ring_free(&n->ring);
-    free(n->outs_bytes);
-    keel_free(&n->outs);
+    free(n->open_outs.bytes);
+    free(n->recall_outs.bytes);
+    keel_free(&n->open_outs.outs);
+    keel_free(&n->recall_outs.outs);
     keel_free(&n->scratch);
     keel_free(&n->frame);
     keel_free(&n->app);
@@ -419,6 +429,8 @@ static bool take_entry(keel_service *n)
         return false;
     n->handled = false;
     n->entry++;
+    if ((n->cfg.without & KEEL_WITHOUT_S3) != 0)
+        node_snapshot(n, false);
     return true;
 }
 
@@ -443,6 +455,7 @@ static bool close_step(keel_service *n)
     if (!node_flush(n))
         return false;
     node_answer_taken(n);
+    node_stage(n, KEEL_STAGE_PUBLISH_END);
     node_end_step(n);
     n->closed = true;
     return true;
@@ -461,7 +474,8 @@ static void finish_step(keel_service *n)
         node_state(n, n->cache_lost ? KEEL_STATE_DEGRADED : KEEL_STATE_RUNNING,
                    n->cache_lost ? "cache cannot be reached" : "");
     n->passed = false;
-    node_snapshot(n, false);
+    if ((n->cfg.without & KEEL_WITHOUT_S3) == 0)
+        node_snapshot(n, false);
 }
 
 /* As far along the line as it goes; true when a step was finished. */
@@ -542,7 +556,7 @@ int64_t keel_node_due_ns(const keel_service *svc)
     if (svc->known_ns != 0 && svc->waiting_ns != 0 &&
         svc->known_ns + svc->cfg.settings->step_deadline_ns < due)
         due = svc->known_ns + svc->cfg.settings->step_deadline_ns;
-    if (svc->flushing && now + NODE_BEAT_NS / 4 < due)
+    if (svc->staged->flushing && now + NODE_BEAT_NS / 4 < due)
         due = now + NODE_BEAT_NS / 4;
     return due;
 }
@@ -554,7 +568,7 @@ bool keel_node_stop(keel_service *svc)
         node_state(svc, KEEL_STATE_STOPPING, "");
         node_snapshot(svc, true); /* S3: only when between two steps */
     }
-    if (svc->flushing && !node_flush(svc))
+    if (svc->staged->flushing && !node_flush(svc))
         return false;
     node_beat(svc);
     svc->phase = NODE_STOPPED;
@@ -569,6 +583,11 @@ keel_service_state keel_node_state(const keel_service *svc)
 const char *keel_node_why(const keel_service *svc)
 {
     return svc->why;
+}
+
+const char *keel_node_awaited(const keel_service *svc)
+{
+    return svc->awaited;
 }
 
 uint64_t keel_node_done(const keel_service *svc)

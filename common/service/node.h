@@ -29,6 +29,14 @@ enum {
     KEEL_WITHOUT_P4 = 1 << 7, /* live: start from the snapshot, not from one's own records */
 };
 
+/* Where a crash hurts differently. Tests count that each was hit. */
+typedef enum keel_stage {
+    KEEL_STAGE_BEFORE_RECORD = 1, /* handled, nothing written yet */
+    KEEL_STAGE_RECORD_PUBLISH,    /* durable, not yet sent */
+    KEEL_STAGE_PUBLISH_END,       /* sent, step not yet closed */
+    KEEL_STAGE_RECOVERING,        /* state loaded, not yet at work */
+} keel_stage;
+
 typedef struct keel_node_cfg {
     const keel_service_spec *spec;
     const keel_config *config;
@@ -42,6 +50,8 @@ typedef struct keel_node_cfg {
     int64_t (*wall_ns)(void *arg); /* UTC; publish_ns, epochs: never reaches an engine */
     int64_t (*mono_ns)(void *arg); /* for waiting */
     void *clock_arg;
+    void (*at_stage)(void *arg, keel_stage stage); /* NULL but in tests that crash there */
+    void *stage_arg;
     unsigned without;        /* KEEL_WITHOUT_*; 0 */
     int ring_steps;          /* 0 = KEEL_RING_STEPS */
     int snapshot_steps;      /* 0 = 64 */
@@ -66,8 +76,10 @@ bool keel_node_stop(keel_service *svc);
 
 keel_service_state keel_node_state(const keel_service *svc);
 const char *keel_node_why(const keel_service *svc);
-uint64_t keel_node_done(const keel_service *svc);       /* last step that is over */
-bool keel_node_ended(const keel_service *svc);          /* a source that has no more rows */
+const char *
+keel_node_awaited(const keel_service *svc);       /* "correlation 17" after a second, else "" */
+uint64_t keel_node_done(const keel_service *svc); /* last step that is over */
+bool keel_node_ended(const keel_service *svc);    /* a source that has no more rows */
 bool keel_node_wants_shutdown(const keel_service *svc); /* a SHUTDOWN request was taken */
 
 #endif

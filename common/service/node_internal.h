@@ -59,6 +59,16 @@ typedef struct node_out {
     size_t len;
 } node_out;
 
+/* Outputs on their way out. */
+typedef struct node_staged {
+    node_out *outs; /* owned, NODE_OUTS_MAX */
+    int n;
+    uint8_t *bytes; /* owned; grows to the largest step */
+    size_t len;
+    size_t cap;
+    bool flushing; /* they wait for the log */
+} node_staged;
+
 typedef struct node_pub {
     keel_topic topic;
     char text[KEEL_TOPIC_MAX];
@@ -137,12 +147,9 @@ struct keel_service {
     node_request queue[NODE_REQUESTS_MAX];
     int queue_n;
 
-    node_out *outs; /* owned, NODE_OUTS_MAX */
-    int outs_n;
-    uint8_t *outs_bytes; /* owned; grows to the largest step */
-    size_t outs_len;
-    size_t outs_cap;
-    bool flushing; /* outs wait for the log */
+    node_staged open_outs;   /* of the open step */
+    node_staged recall_outs; /* of an old step that is published again meanwhile */
+    node_staged *staged;     /* the one in use */
 
     node_peer peers[NODE_PUBLISHERS_MAX];
     int peers_n;
@@ -172,6 +179,7 @@ struct keel_service {
 
 /* node.c */
 int64_t node_mono(const keel_service *n);
+void node_stage(const keel_service *n, keel_stage stage);
 void node_state(keel_service *n, keel_service_state state, const char *why);
 bool node_is_lockstep(const keel_service *n);
 void node_call_count(keel_service *n, const char *what, keel_status status);

@@ -34,23 +34,23 @@ uint64_t node_seq_next(keel_service *n, const char *topic)
 
 void node_outs_reset(keel_service *n)
 {
-    n->outs_n = 0;
-    n->outs_len = 0;
-    n->flushing = false;
+    n->staged->n = 0;
+    n->staged->len = 0;
+    n->staged->flushing = false;
 }
 
 static size_t hold_bytes(keel_service *n, const uint8_t *data, size_t len)
 {
-    if (n->outs_len + len > n->outs_cap) {
-        while (n->outs_cap < n->outs_len + len)
-            n->outs_cap = n->outs_cap > 0 ? 2 * n->outs_cap : 1 << 16;
-        n->outs_bytes = realloc(n->outs_bytes, n->outs_cap);
-        KEEL_ASSERT(n->outs_bytes != NULL);
+    if (n->staged->len + len > n->staged->cap) {
+        while (n->staged->cap < n->staged->len + len)
+            n->staged->cap = n->staged->cap > 0 ? 2 * n->staged->cap : 1 << 16;
+        n->staged->bytes = realloc(n->staged->bytes, n->staged->cap);
+        KEEL_ASSERT(n->staged->bytes != NULL);
     }
-    const size_t at = n->outs_len;
+    const size_t at = n->staged->len;
     if (len > 0)
-        memcpy(n->outs_bytes + at, data, len);
-    n->outs_len += len;
+        memcpy(n->staged->bytes + at, data, len);
+    n->staged->len += len;
     return at;
 }
 
@@ -97,7 +97,7 @@ static keel_envelope envelope_of(const keel_service *n, const node_out *o)
                        .event_ns = o->event_ns,
                        .step = node_open_step(n),
                        .index = o->index,
-                       .payload = n->outs_bytes + o->at,
+                       .payload = n->staged->bytes + o->at,
                        .payload_len = o->len};
     memcpy(e.trace_id, o->trace_id, sizeof e.trace_id);
     return e;
@@ -116,8 +116,8 @@ keel_status keel_service_publish(keel_service *svc, keel_topic topic, const keel
             node_send(svc, topic, NULL, info->payload, data, len);
         return KEEL_OK;
     }
-    KEEL_ASSERT(svc->outs_n < NODE_OUTS_MAX && !svc->flushing);
-    node_out *o = &svc->outs[svc->outs_n++];
+    KEEL_ASSERT(svc->staged->n < NODE_OUTS_MAX && !svc->staged->flushing);
+    node_out *o = &svc->staged->outs[svc->staged->n++];
     *o = (node_out){.topic = topic, .index = pub->count++, .event_ns = svc->event_ns, .len = len};
     if (cause != NULL)
         o->cause = cause->id;
@@ -145,7 +145,7 @@ static bool match_stored(void *arg, const keel_log_entry *e)
     if (e->index != o->index)
         return true;
     s->found = true;
-    s->differs = e->len != o->len || memcmp(e->data, n->outs_bytes + o->at, e->len) != 0;
+    s->differs = e->len != o->len || memcmp(e->data, n->staged->bytes + o->at, e->len) != 0;
     if (s->differs) {
         o->at = hold_bytes(n, e->data, e->len);
         o->len = e->len;
@@ -184,13 +184,13 @@ static keel_status take_stored(keel_service *n, node_out *o)
 /* Write the staged records in one MULTI. */
 static keel_status make_durable(keel_service *n)
 {
-    const size_t most = (size_t)n->outs_n;
+    const size_t most = (size_t)n->staged->n;
     keel_log_entry *entries = keel_arena_take(&n->wire_arena, most, sizeof *entries);
     bool *held = keel_arena_take(&n->wire_arena, most, sizeof *held);
     int *which = keel_arena_take(&n->wire_arena, most, sizeof *which);
     int m = 0;
-    for (int i = 0; i < n->outs_n; i++) {
-        const node_out *o = &n->outs[i];
+    for (int i = 0; i < n->staged->n; i++) {
+        const node_out *o = &n->staged->outs[i];
         const keel_topic_info *info = keel_topic_describe(o->topic);
         if (info->topic_class != KEEL_CLASS_RECORD)
             continue;
@@ -200,16 +200,16 @@ static keel_status make_durable(keel_service *n)
                                         node_open_step(n),
                                         o->index,
                                         o->event_ns,
-                                        n->outs_bytes + o->at,
+                                        n->staged->bytes + o->at,
                                         o->len};
     }
     if (m == 0)
         return KEEL_OK;
     KEEL_TRY(n->cfg.log.ops->append(n->cfg.log.self, entries, m, held));
     for (int i = 0; i < m; i++) {
-        node_pub *pub = node_pub_of(n, n->outs[which[i]].topic);
+        node_pub *pub = node_pub_of(n, n->staged->outs[which[i]].topic);
         if (held[i] && (n->cfg.without & KEEL_WITHOUT_R1) == 0)
-            KEEL_TRY(take_stored(n, &n->outs[which[i]]));
+            KEEL_TRY(take_stored(n, &n->staged->outs[which[i]]));
         if (!pub->has_top || entries[i].step > pub->top_step ||
             (entries[i].step == pub->top_step && entries[i].index > pub->top_index)) {
             pub->has_top = true;
@@ -223,13 +223,13 @@ static keel_status make_durable(keel_service *n)
 /* The ledger's way: one commit of its own store, with all the outputs of the step. */
 static keel_status commit(keel_service *n)
 {
-    keel_out *outs = keel_arena_take(&n->wire_arena, (size_t)n->outs_n, sizeof *outs);
-    for (int i = 0; i < n->outs_n; i++) {
-        const node_out *o = &n->outs[i];
+    keel_out *outs = keel_arena_take(&n->wire_arena, (size_t)n->staged->n, sizeof *outs);
+    for (int i = 0; i < n->staged->n; i++) {
+        const node_out *o = &n->staged->outs[i];
         outs[i] = (keel_out){o->topic,    node_pub_of(n, o->topic)->text, o->index,
-                             o->event_ns, n->outs_bytes + o->at,          o->len};
+                             o->event_ns, n->staged->bytes + o->at,       o->len};
     }
-    return n->spec->commit(n, n->app, node_open_step(n), outs, n->outs_n);
+    return n->spec->commit(n, n->app, node_open_step(n), outs, n->staged->n);
 }
 
 void node_keep_last(node_pub *pub, const uint8_t *frame, size_t len)
@@ -280,25 +280,32 @@ static bool hold_back(keel_service *n, const char *why)
     return false;
 }
 
-bool node_flush(keel_service *n)
+/* Journal, then log or books. False: not now. */
+static bool write_down(keel_service *n)
 {
     const bool own_store = n->spec->commit != NULL;
-    if (n->recall_step == 0) {
-        if (own_store && !n->stepped)
-            return true; /* one commit at the end of the step */
-        if (n->outs_n == 0 && !own_store)
-            return true;
-        n->flushing = true;
-        keel_arena_reset(&n->wire_arena);
-        if (keel_journal_flush(n->cfg.journal) != KEEL_OK)
-            return hold_back(n, "journal cannot be written");
-        const keel_status status = own_store ? commit(n) : make_durable(n);
-        if (status != KEEL_OK)
-            return hold_back(n, own_store ? "books cannot be written" : "log cannot be reached");
-        n->log_lost = false;
-    }
-    for (int i = 0; i < n->outs_n; i++)
-        send_out(n, &n->outs[i]);
+    n->staged->flushing = true;
+    keel_arena_reset(&n->wire_arena);
+    if (keel_journal_flush(n->cfg.journal) != KEEL_OK)
+        return hold_back(n, "journal cannot be written");
+    const keel_status status = own_store ? commit(n) : make_durable(n);
+    if (status != KEEL_OK && (own_store || (n->cfg.without & KEEL_WITHOUT_R1) == 0))
+        return hold_back(n, own_store ? "books cannot be written" : "log cannot be reached");
+    n->log_lost = false;
+    return true;
+}
+
+bool node_flush(keel_service *n)
+{
+    const bool recalling = n->recall_step != 0;
+    if (n->spec->commit != NULL && !n->stepped && !recalling)
+        return true; /* the ledger: one commit at the end of the step */
+    node_stage(n, KEEL_STAGE_BEFORE_RECORD);
+    if (!recalling && (n->staged->n > 0 || n->spec->commit != NULL) && !write_down(n))
+        return false;
+    node_stage(n, KEEL_STAGE_RECORD_PUBLISH);
+    for (int i = 0; i < n->staged->n; i++)
+        send_out(n, &n->staged->outs[i]);
     node_outs_reset(n);
     return true;
 }

@@ -425,6 +425,7 @@ bool node_recover(keel_service *n)
     if (fold_own(n) != KEEL_OK)
         return wait_for(n, "log cannot be reached");
     read_last_values(n);
+    node_stage(n, KEEL_STAGE_RECOVERING);
     n->epoch_ns = n->cfg.wall_ns(n->cfg.clock_arg);
     n->snapshot_ns = node_mono(n);
     n->fresh = true;
@@ -485,12 +486,15 @@ static bool recall_step(keel_service *n, uint64_t step)
         n->pubs[i].count = 0;
     }
     n->recall_step = step;
+    n->staged =
+        &n->recall_outs; /* the open step may be staged, and may wait for this very answer */
     keel_arena_reset(&n->arena);
     const bool found = (n->spec->recall != NULL ? n->spec->recall(n, n->app, step)
                                                 : recall_records(n, step)) == KEEL_OK;
     if (found && node_flush(n))
         node_end_step(n);
     node_outs_reset(n);
+    n->staged = &n->open_outs;
     n->recall_step = 0;
     n->event_ns = event_ns;
     for (int i = 0; i < n->pubs_n; i++)
@@ -510,9 +514,7 @@ static bool serve_step(keel_service *n, uint64_t step)
         return true;
     }
     if (step > n->done)
-        return false;                 /* not there yet: it will be published */
-    if (n->outs_n > 0 || n->flushing) /* the open step is staged: recalling shares its room */
-        return false;
+        return false; /* not there yet: it will be published */
     if (can_recall(n) && recall_step(n, step))
         return true;
     if (n->spec->recall != NULL)

@@ -71,8 +71,8 @@ static keel_status begin_segment(replay *r, const keel_journal_record *rec, keel
     keel_node_cfg cfg = *r->cfg;
     cfg.bus = (keel_bus){NULL, &no_bus};
     cfg.journal = NULL;
-    keel_twin_log(r->twin, &cfg.log);
-    keel_twin_cache(r->twin, &cfg.cache);
+    keel_twin_log(r->twin, r->report->run_id, &cfg.log);
+    keel_twin_cache(r->twin, r->report->run_id, &cfg.cache);
     r->node = keel_node_new(&cfg, err);
     if (r->node == NULL)
         return KEEL_EINVAL;
@@ -157,10 +157,10 @@ static keel_status finish_entry(replay *r, const keel_journal_record *rec)
 
 static node_out *staged(replay *r, const keel_envelope *e, const char *topic)
 {
-    for (int i = 0; i < r->node->outs_n; i++)
-        if (r->node->outs[i].index == e->index &&
-            strcmp(node_pub_of(r->node, r->node->outs[i].topic)->text, topic) == 0)
-            return &r->node->outs[i];
+    for (int i = 0; i < r->node->staged->n; i++)
+        if (r->node->staged->outs[i].index == e->index &&
+            strcmp(node_pub_of(r->node, r->node->staged->outs[i].topic)->text, topic) == 0)
+            return &r->node->staged->outs[i];
     return NULL;
 }
 
@@ -189,7 +189,7 @@ static keel_status take_output(replay *r, const keel_journal_record *rec, bool h
         return n->spec->on_own != NULL ? n->spec->on_own(n, n->app, &msg) : KEEL_OK;
     }
     const bool adopted = o->len == 0 && msg.len > 0;
-    if (!adopted && (o->len != msg.len || memcmp(n->outs_bytes + o->at, msg.data, msg.len) != 0))
+    if (!adopted && (o->len != msg.len || memcmp(n->staged->bytes + o->at, msg.data, msg.len) != 0))
         differ(r, "other bytes", topic, msg.step, rec->at);
     else
         r->report->reproduced++;
@@ -247,7 +247,7 @@ keel_status keel_replay(const char *path, const keel_node_cfg *cfg, keel_replay_
     }
     if (status == KEEL_EFORMAT && (err == NULL || err->text[0] == '\0'))
         (void)keel_err_set(err, status, "%s: damaged at byte %" PRIu64, path, rec.at);
-    report->cut = r.node != NULL && r.compared < r.node->outs_n;
+    report->cut = r.node != NULL && r.compared < r.node->staged->n;
     keel_node_free(&r.node);
     keel_twin_free(&r.twin);
     keel_journal_reader_free(&in);

@@ -5,7 +5,7 @@
 
 /* Lengths of UTF-8 sequences by their first byte, with the smallest and largest second byte: the
  * table 3-7 of the Unicode standard, which leaves out overlong forms and surrogates. */
-static size_t utf8_char(const unsigned char *c, size_t left)
+size_t wire_utf8_char(const unsigned char *c, size_t left)
 {
     unsigned char lo = 0x80, hi = 0xbf;
     size_t len;
@@ -39,7 +39,7 @@ static size_t utf8_char(const unsigned char *c, size_t left)
 static bool is_utf8(const char *text, size_t len)
 {
     for (size_t i = 0; i < len;) {
-        const size_t step = utf8_char((const unsigned char *)text + i, len - i);
+        const size_t step = wire_utf8_char((const unsigned char *)text + i, len - i);
         if (step == 0)
             return false;
         i += step;

@@ -137,6 +137,7 @@ static const wire_field plan_done_rows[] = {
                           POSITIONS_MAX),
     WIRE_ROW_U64(keel_plan_done, PlanDone, consumed_decision_seq, WIRE_OPTIONAL),
     WIRE_ROW_U64(keel_plan_done, PlanDone, approval_step, WIRE_OPTIONAL),
+    WIRE_ROW_I64(keel_plan_done, PlanDone, cash_micros, INT64_MIN),
 };
 const wire_type wire_plan_done =
     WIRE_MESSAGE(keel_plan_done, keel__v1__plan_done__descriptor, plan_done_rows);

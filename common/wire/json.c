@@ -4,6 +4,7 @@
 #include "common/wire/wire_internal.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -27,19 +28,26 @@ static void add_text(writer *w, const char *text)
     add(w, text, strlen(text));
 }
 
+/* Fields that no struct carries yet are not checked before, so bad UTF-8 is replaced here. */
 static void add_string(writer *w, const char *text)
 {
+    const size_t len = strlen(text);
     char code[8];
     add(w, "\"", 1);
-    for (const char *c = text; *c != '\0'; c++) {
-        if (*c == '"' || *c == '\\') {
+    for (size_t i = 0; i < len;) {
+        const char *c = text + i;
+        const size_t step = wire_utf8_char((const unsigned char *)c, len - i);
+        i += step > 0 ? step : 1;
+        if (step == 0) {
+            add_text(w, "\\ufffd");
+        } else if (*c == '"' || *c == '\\') {
             add(w, "\\", 1);
             add(w, c, 1);
         } else if ((unsigned char)*c < 0x20 || *c == 0x7f) {
             snprintf(code, sizeof code, "\\u%04x", (unsigned char)*c);
             add_text(w, code);
         } else {
-            add(w, c, 1);
+            add(w, c, step);
         }
     }
     add(w, "\"", 1);
@@ -65,8 +73,8 @@ static void add_base64(writer *w, const uint8_t *data, size_t len)
 /* The shortest of the usual precisions that reads back as the same double. */
 static void add_real(writer *w, double value)
 {
-    char text[40];
-    for (int digits = 15; digits <= 17; digits++) {
+    char text[40] = "null";
+    for (int digits = 15; isfinite(value) && digits <= 17; digits++) {
         double again = 0.0;
         snprintf(text, sizeof text, "%.*g", digits, value);
         if (sscanf(text, "%lf", &again) == 1 && again == value) /* exact: the same bits wanted */

@@ -12,8 +12,14 @@
  * get:  KEEL_EFORMAT not protobuf, or a required field absent; KEEL_ETOOBIG larger than its named
  *       maximum or than the arena; KEEL_EUNKNOWN an enum value of a newer version; KEEL_ENONFINITE,
  *       KEEL_ERANGE, KEEL_EINVAL by field. *out is then undefined.
- * put:  KEEL_ENOSPC cap is short (*len = bytes needed); KEEL_ENONFINITE, KEEL_ERANGE, KEEL_EINVAL
- *       for a value that get would refuse: nothing non-finite is ever sent.
+ *       The envelope also: KEEL_EVERSION.
+ * put:  KEEL_ENOSPC cap is short (*len = bytes needed, nothing written); KEEL_ENONFINITE,
+ *       KEEL_ERANGE, KEEL_EINVAL for a value that get would refuse: nothing non-finite is ever
+ *       sent; KEEL_ETOOBIG a text, list or message above its named maximum, or more than 2 MiB of
+ *       structs for the parts inside one message (about 20,000 positions). put takes that memory
+ *       from the stack: 32 KiB, and 2 MiB only for a message that needs them.
+ * May be absent (all zero): reason of an ACTIVE trading state; rebalance_reason and certificate of
+ * an approved allocation; convention of a performance; cause. docs/messages.md lists the rules.
  */
 #ifndef KEEL_COMMON_WIRE_WIRE_H
 #define KEEL_COMMON_WIRE_WIRE_H
@@ -72,8 +78,10 @@ KEEL_WIRE(snapshot_record, keel_snapshot_record);
 KEEL_MUST_CHECK keel_status keel_wire_check(keel_arena *arena, keel_payload type,
                                             const uint8_t *data, size_t len);
 
-/* A payload as one line of JSON with the field names of the proto files, for people and --json.
- * Checks it first. KEEL_ENOSPC when cap is short. */
+/* A payload as one line of JSON with the field names of the proto files, for people and --json:
+ * enums as names without their prefix, 64-bit integers as integers, bytes as base64, every field
+ * shown but absent messages and the unset members of a oneof. Checks it first. NUL-terminated;
+ * KEEL_ENOSPC when cap is short. */
 KEEL_MUST_CHECK keel_status keel_wire_json(keel_arena *arena, keel_payload type,
                                            const uint8_t *data, size_t len, char *out, size_t cap);
 

@@ -5,11 +5,27 @@
 #include "common/base/timefmt.h"
 #include "common/wire/wire.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 enum { JSON_BYTES = 16 << 20, JSON_ARENA_BYTES = 32 << 20 };
+
+/* Is a process behind this socket? Saves a wait for a run that has ended and left its files. */
+static bool is_bound(const char *path)
+{
+    struct sockaddr_un to = {.sun_family = AF_UNIX};
+    if (keel_text_copy(to.sun_path, sizeof to.sun_path, path) != KEEL_OK)
+        return false;
+    const int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    const bool refused = connect(fd, (const struct sockaddr *)&to, sizeof to) != 0 &&
+                         (errno == ECONNREFUSED || errno == ENOENT);
+    close(fd);
+    return !refused;
+}
 
 keel_client *keel_door_open(const keel_run *run, int timeout_ms, keel_err *err)
 {
@@ -22,14 +38,17 @@ keel_client *keel_door_open(const keel_run *run, int timeout_ms, keel_err *err)
         .name = name,
         .out_endpoint = out,
         .in_endpoint = in,
-        .server_key = keel_run_file(run, "keys/door.pub", server),
-        .secret_key = keel_run_file(run, "keys/operator.key", secret),
+        .server_key = keel_run_file(run, "keys/door.public", server),
+        .secret_key = keel_run_file(run, "keys/operator.secret", secret),
         .run_id = run->id,
         .join_timeout_ms = timeout_ms,
     };
-    if (access(server, R_OK) != 0 || access(secret, R_OK) != 0) {
-        keel_err_set(err, KEEL_EUNAVAIL, "run %s is not running: %s is not there; start it with: "
-                     "keel up", run->id, access(server, R_OK) != 0 ? server : secret);
+    if (access(server, R_OK) != 0 || access(secret, R_OK) != 0 ||
+        !is_bound(in + strlen("ipc://"))) {
+        keel_err_set(err, KEEL_EUNAVAIL,
+                     "run %s is not running: nobody is at its door; start it "
+                     "with: keel up",
+                     run->id);
         return NULL;
     }
     return keel_client_open(&cfg, err);

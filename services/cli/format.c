@@ -1,6 +1,7 @@
 #include "services/cli/format.h"
 
 #include "common/base/timefmt.h"
+#include "common/domain/fixed.h"
 
 #include <ctype.h>
 #include <inttypes.h>
@@ -70,6 +71,21 @@ const char *keel_bytes_text(uint64_t bytes, char out[KEEL_FORMAT_MAX])
         snprintf(out, KEEL_FORMAT_MAX, "%.1f MB", mb);
     else
         snprintf(out, KEEL_FORMAT_MAX, "%.1f GB", mb / 1024.0);
+    return out;
+}
+
+const char *keel_price_text(int64_t units, int exp, char out[KEEL_FORMAT_MAX])
+{
+    enum { DIGITS = 6, DECIMALS_MIN = 2 };
+    const double price = fabs(keel_real_of_units(units, exp));
+    int decimals = DIGITS;
+    for (double top = 1.0; decimals > DECIMALS_MIN && price >= top; top *= 10.0)
+        decimals--;
+    for (double low = 0.1; decimals < KEEL_EXP_MAX && price > 0.0 && price < low; low /= 10.0)
+        decimals++;
+    const int most = exp > DECIMALS_MIN ? exp : DECIMALS_MIN; /* no digit that the unit has not */
+    snprintf(out, KEEL_FORMAT_MAX, "%.*f", decimals < most ? decimals : most,
+             keel_real_of_units(units, exp));
     return out;
 }
 

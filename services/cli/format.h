@@ -28,6 +28,9 @@ const char *keel_span_text(int64_t ns, char out[KEEL_FORMAT_MAX]);
 /* "12.3 MB". */
 const char *keel_bytes_text(uint64_t bytes, char out[KEEL_FORMAT_MAX]);
 
+/* A price as people compare prices: six significant digits, at least two decimals. */
+const char *keel_price_text(int64_t units, int exp, char out[KEEL_FORMAT_MAX]);
+
 /* "drift above threshold". */
 const char *keel_reason_words(keel_reason_code code, char out[KEEL_FORMAT_MAX]);
 

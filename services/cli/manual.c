@@ -10,7 +10,8 @@ static const char exit_codes[] =
 void keel_help_all(const keel_verb *verbs, FILE *to)
 {
     fputs("keel " KEEL_VERSION " - from many strategies' signals to one portfolio that can be "
-          "defended\n\nusage: keel VERB [OPTIONS]\n\n", to);
+          "defended\n\nusage: keel VERB [OPTIONS]\n\n",
+          to);
     for (const keel_verb *v = verbs; v->name != NULL; v++)
         fprintf(to, "  %-16s %s\n", v->name, v->summary);
     fprintf(to, "\n'keel help VERB' shows options and examples. Exit codes: %s.\n", exit_codes);
@@ -103,7 +104,8 @@ void keel_completion_bash(const keel_verb *verbs, FILE *to)
           "_keel() {\n"
           "    local cur=\"${COMP_WORDS[COMP_CWORD]}\" verb=\"${COMP_WORDS[1]}\" words=\"\"\n"
           "    local two=\"${COMP_WORDS[1]} ${COMP_WORDS[2]}\"\n"
-          "    if [ \"$COMP_CWORD\" -eq 1 ]; then\n        words=\"", to);
+          "    if [ \"$COMP_CWORD\" -eq 1 ]; then\n        words=\"",
+          to);
     for (const keel_verb *v = verbs; v->name != NULL; v++)
         if (!is_repeat(verbs, v))
             fprintf(to, "%s%.*s", v > verbs ? " " : "", (int)strcspn(v->name, " "), v->name);
@@ -126,7 +128,8 @@ void keel_completion_bash(const keel_verb *verbs, FILE *to)
           "    COMPREPLY=($(compgen -W \"$words\" -- \"$cur\"))\n"
           "    [ \"${cur#-}\" = \"$cur\" ] && [ \"$COMP_CWORD\" -gt 2 ] &&\n"
           "        COMPREPLY+=($(compgen -f -- \"$cur\"))\n"
-          "    return 0\n}\ncomplete -F _keel keel ./keel\n", to);
+          "    return 0\n}\ncomplete -F _keel keel ./keel\n",
+          to);
 }
 
 /* roff reads a hyphen as a hyphen, a backslash as an escape and a leading dot as a macro. */
@@ -177,10 +180,12 @@ static void man_verb(const keel_verb *v, FILE *to)
 void keel_man(const keel_verb *verbs, FILE *to)
 {
     fputs(".TH KEEL 1 \"\" \"keel " KEEL_VERSION "\" \"Keel\"\n.SH NAME\nkeel \\- run and read a "
-          "portfolio allocation system\n.SH SYNOPSIS\n.B keel\n.I verb\n[options]\n.SH VERBS\n", to);
+          "portfolio allocation system\n.SH SYNOPSIS\n.B keel\n.I verb\n[options]\n.SH VERBS\n",
+          to);
     for (const keel_verb *v = verbs; v->name != NULL; v++)
         man_verb(v, to);
     fprintf(to, ".SH EXIT STATUS\n%s.\n", exit_codes);
     fputs(".SH ENVIRONMENT\n.TP\n.B NO_COLOR\nno colours, whatever its value.\n.TP\n"
-          ".B XDG_RUNTIME_DIR\nwhere run directories are made; /tmp when it is not set.\n", to);
+          ".B XDG_RUNTIME_DIR\nwhere run directories are made; /tmp when it is not set.\n",
+          to);
 }

@@ -240,8 +240,9 @@ static keel_status refuse_option(const keel_verb *verb, const char *name, keel_e
     if (near != NULL)
         return keel_err_set(err, KEEL_EUNKNOWN, "'keel %s' has no --%s; did you mean --%s?",
                             verb->name, name, near);
-    return keel_err_set(err, KEEL_EUNKNOWN, "'keel %s' has no --%s; 'keel help %s' lists its options",
-                        verb->name, name, verb->name);
+    return keel_err_set(err, KEEL_EUNKNOWN,
+                        "'keel %s' has no --%s; 'keel help %s' lists its options", verb->name, name,
+                        verb->name);
 }
 
 /* The words being parsed, and how far. */
@@ -251,7 +252,8 @@ typedef struct cursor {
     int at; /* next word */
 } cursor;
 
-static keel_status keep(keel_args *args, const keel_option *option, const char *value, keel_err *err)
+static keel_status keep(keel_args *args, const keel_option *option, const char *value,
+                        keel_err *err)
 {
     if (args->given_n == KEEL_ARGS_MAX)
         return keel_err_set(err, KEEL_ETOOBIG, "more than %d options", KEEL_ARGS_MAX);
@@ -312,8 +314,10 @@ static keel_status take_short(keel_args *args, const char *text, cursor *c, keel
 {
     const keel_option *option = keel_option_find(args->verb, NULL, text[0]);
     if (option == NULL || text[1] != '\0')
-        return keel_err_set(err, KEEL_EUNKNOWN, "'keel %s' has no -%s; 'keel help %s' lists its "
-                            "options", args->verb->name, text, args->verb->name);
+        return keel_err_set(err, KEEL_EUNKNOWN,
+                            "'keel %s' has no -%s; 'keel help %s' lists its "
+                            "options",
+                            args->verb->name, text, args->verb->name);
     return take_option(args, option, NULL, c, err);
 }
 

@@ -38,7 +38,10 @@ typedef struct keel_option {
     const char *help;
 } keel_option;
 
-#define KEEL_OPTIONS_END {.type = KEEL_OPTION_END}
+#define KEEL_OPTIONS_END                                                                           \
+    {                                                                                              \
+        .type = KEEL_OPTION_END                                                                    \
+    }
 
 enum { KEEL_ARGS_MAX = 256 };
 
@@ -52,7 +55,7 @@ typedef struct keel_verb {
     int operands_max;
     bool takes_config;
     const keel_option *options;
-    const char *details; /* a paragraph or "" */
+    const char *details;         /* a paragraph or "" */
     const char *const *examples; /* command, what it does, ..., NULL */
     int (*run)(const struct keel_args *args, const keel_cli *cli);
 } keel_verb;

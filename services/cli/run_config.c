@@ -125,9 +125,8 @@ static keel_status overlay(yaml_document_t *doc, int under, int over, keel_err *
             const yaml_node_t *key = yaml_document_get_node(doc, pair.key);
             if (key->type != YAML_SCALAR_NODE)
                 return keel_err_set(err, KEEL_EFORMAT, "a key is not a word");
-            yaml_node_pair_t *old = find_pair(doc, todo[at][0],
-                                              (const char *)key->data.scalar.value,
-                                              key->data.scalar.length);
+            yaml_node_pair_t *old = find_pair(
+                doc, todo[at][0], (const char *)key->data.scalar.value, key->data.scalar.length);
             if (old == NULL)
                 yaml_document_append_mapping_pair(doc, todo[at][0], pair.key, pair.value);
             else if (!is_map(doc, old->value) || !is_map(doc, pair.value))

@@ -83,8 +83,8 @@ static keel_status set_dir(keel_run *run, const char *path, keel_err *err)
     if (keel_text_copy(run->dir, sizeof run->dir, path) != KEEL_OK)
         return keel_err_set(err, KEEL_ETOOBIG,
                             "run directory %s: %zu bytes, at most %d are allowed (ipc paths end at "
-                            "107); use a shorter one with --run", path, strlen(path),
-                            KEEL_RUN_DIR_MAX);
+                            "107); use a shorter one with --run",
+                            path, strlen(path), KEEL_RUN_DIR_MAX);
     return KEEL_OK;
 }
 
@@ -177,8 +177,8 @@ static int list_runs(const char *kind, found list[RUNS_MAX])
         return 0;
     for (struct dirent *e; (e = readdir(dir)) != NULL && n < RUNS_MAX;) {
         const size_t len = kind != NULL ? strlen(kind) : 0;
-        if (e->d_name[0] == '.' || (kind != NULL && (strncmp(e->d_name, kind, len) != 0 ||
-                                                     e->d_name[len] != '-')))
+        if (e->d_name[0] == '.' ||
+            (kind != NULL && (strncmp(e->d_name, kind, len) != 0 || e->d_name[len] != '-')))
             continue;
         n += look_at(folder, e->d_name, &list[n]);
     }
@@ -211,12 +211,26 @@ keel_status keel_run_find(const char *given, const char *kind, keel_run *run, ke
     if (list_runs(kind, list) == 0) {
         char folder[KEEL_PATH_CAP];
         folder_path(folder);
-        return keel_err_set(err, KEEL_ENOTFOUND, "no %s%srun in %s; 'keel demo' or 'keel up' makes "
-                            "one, --run DIR names another", kind != NULL ? kind : "",
-                            kind != NULL ? " " : "", folder);
+        return keel_err_set(err, KEEL_ENOTFOUND,
+                            "no %s%srun in %s; 'keel demo' or 'keel up' makes "
+                            "one, --run DIR names another",
+                            kind != NULL ? kind : "", kind != NULL ? " " : "", folder);
     }
     *run = list[0].run;
-    return KEEL_OK;
+    return read_id(run) ? KEEL_OK : KEEL_ENOTFOUND;
+}
+
+keel_status keel_run_find_live(const char *given, keel_run *run, keel_err *err)
+{
+    found list[RUNS_MAX];
+    const int n = given == NULL ? list_runs(NULL, list) : 0;
+    for (int i = 0; i < n; i++) {
+        if (keel_run_holder(&list[i].run) == 0)
+            continue;
+        *run = list[i].run;
+        return read_id(run) ? KEEL_OK : KEEL_ENOTFOUND;
+    }
+    return keel_run_find(given, NULL, run, err);
 }
 
 /* *pid: what keel.pid says, 0 when it is not there. */

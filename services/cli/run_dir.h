@@ -37,6 +37,9 @@ KEEL_MUST_CHECK keel_status keel_run_make(const char *kind, keel_run *run, keel_
 KEEL_MUST_CHECK keel_status keel_run_find(const char *given, const char *kind, keel_run *run,
                                           keel_err *err);
 
+/* As keel_run_find, but without `given` a run that is supervised now comes before all others. */
+KEEL_MUST_CHECK keel_status keel_run_find_live(const char *given, keel_run *run, keel_err *err);
+
 /* The run directory `path`, made when absent; its id comes from its config.yaml, else it is new of
  * kind "up". KEEL_ETOOBIG past KEEL_RUN_DIR_MAX bytes. */
 KEEL_MUST_CHECK keel_status keel_run_at(const char *path, keel_run *run, keel_err *err);

@@ -27,7 +27,7 @@ static keel_arena *arena_of(keel_seen *seen, keel_topic topic)
     keel_arena *arena = &seen->arenas[topic];
     if (arena->size == 0)
         keel_arena_init(arena, topic == KEEL_TOPIC_CORR || topic == KEEL_TOPIC_TRUTH ? LARGE_BYTES
-                                                                                   : SMALL_BYTES);
+                                                                                     : SMALL_BYTES);
     keel_arena_reset(arena);
     return arena;
 }
@@ -62,8 +62,7 @@ static keel_status take_attribution(keel_seen *seen, keel_arena *arena, const ke
     keel_attribution found;
     keel_arena probe;
     keel_arena_init(&probe, SMALL_BYTES);
-    keel_status status =
-        keel_wire_get_attribution(&probe, e->payload, e->payload_len, &found);
+    keel_status status = keel_wire_get_attribution(&probe, e->payload, e->payload_len, &found);
     const bool wanted = status == KEEL_OK && found.kind == KEEL_ATTRIBUTION_ASSET;
     keel_arena_fini(&probe);
     if (!wanted)

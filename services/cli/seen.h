@@ -28,9 +28,9 @@ typedef struct keel_seen {
     keel_attribution attribution; /* of assets */
     keel_correlation correlation;
     keel_market_truth truth;
-    uint64_t allocations;                 /* approved allocations, each step once */
-    uint64_t decisions;                   /* rebalance decisions, each step once */
-    uint64_t reasons[KEEL_SEEN_REASONS];  /* of decisions that were not applied */
+    uint64_t allocations;                  /* approved allocations, each step once */
+    uint64_t decisions;                    /* rebalance decisions, each step once */
+    uint64_t reasons[KEEL_SEEN_REASONS];   /* of decisions that were not applied */
     char infeasible[KEEL_REASON_TEXT_MAX]; /* why, of the last infeasible decision; "" = none */
 } keel_seen;
 

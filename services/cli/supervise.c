@@ -21,7 +21,7 @@
 enum { PATH_BYTES = 512, EXIT_NOT_STARTED = 127, TAIL_BYTES = 16384 };
 
 typedef struct child {
-    keel_child seen; /* what others may read */
+    keel_child seen;                     /* what others may read */
     char *argv[KEEL_CHILD_ARGS_MAX + 1]; /* owned */
     int64_t deaths_ns[KEEL_CHILD_DEATHS_MAX];
     int deaths;

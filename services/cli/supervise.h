@@ -22,9 +22,9 @@
 enum {
     KEEL_CHILDREN_MAX = 32,
     KEEL_CHILD_ARGS_MAX = 24,
-    KEEL_CHILD_DEATHS_MAX = 5,  /* restarts allowed ... */
+    KEEL_CHILD_DEATHS_MAX = 5,    /* restarts allowed ... */
     KEEL_CHILD_DEATHS_MS = 10000, /* ... within this time */
-    KEEL_STOP_MS = 5000,        /* between SIGTERM and SIGKILL */
+    KEEL_STOP_MS = 5000,          /* between SIGTERM and SIGKILL */
 };
 
 typedef enum keel_child_state {

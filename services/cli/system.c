@@ -5,10 +5,11 @@
 #include "services/cli/terminal.h"
 
 #include <errno.h>
-#include <poll.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -130,8 +131,7 @@ static keel_status wait_for_store(keel_supervisor *supervisor, const char *path,
 keel_status keel_system_start_stores(keel_supervisor *supervisor, const keel_run *run,
                                      keel_err *err)
 {
-    char log[KEEL_PATH_CAP], cache[KEEL_PATH_CAP], log_dir[KEEL_PATH_CAP],
-        cache_dir[KEEL_PATH_CAP];
+    char log[KEEL_PATH_CAP], cache[KEEL_PATH_CAP], log_dir[KEEL_PATH_CAP], cache_dir[KEEL_PATH_CAP];
     keel_run_file(run, "log.sock", log);
     keel_run_file(run, "cache.sock", cache);
     keel_run_file(run, "data/log", log_dir);
@@ -139,13 +139,28 @@ keel_status keel_system_start_stores(keel_supervisor *supervisor, const keel_run
     unlink(log);
     unlink(cache);
     const char *const log_argv[] = {
-        "redis-server", "--port", "0", "--unixsocket", log, "--unixsocketperm", "700",
-        "--dir", log_dir, "--appendonly", "yes", "--appendfsync", "always", "--save", "",
-        "--maxmemory-policy", "noeviction", "--daemonize", "no", NULL,
+        "redis-server", "--port", "0",     "--unixsocket",       log,          "--unixsocketperm",
+        "700",          "--dir",  log_dir, "--appendonly",       "yes",        "--appendfsync",
+        "always",       "--save", "",      "--maxmemory-policy", "noeviction", "--daemonize",
+        "no",           NULL,
     };
     const char *const cache_argv[] = {
-        "redis-server", "--port", "0", "--unixsocket", cache, "--unixsocketperm", "700",
-        "--dir", cache_dir, "--appendonly", "no", "--save", "", "--daemonize", "no", NULL,
+        "redis-server",
+        "--port",
+        "0",
+        "--unixsocket",
+        cache,
+        "--unixsocketperm",
+        "700",
+        "--dir",
+        cache_dir,
+        "--appendonly",
+        "no",
+        "--save",
+        "",
+        "--daemonize",
+        "no",
+        NULL,
     };
     KEEL_TRY(keel_supervisor_start(supervisor, "redis-log", STAGE_STORES, log_argv, err));
     KEEL_TRY(keel_supervisor_start(supervisor, "redis-cache", STAGE_STORES, cache_argv, err));
@@ -153,17 +168,92 @@ keel_status keel_system_start_stores(keel_supervisor *supervisor, const keel_run
     return wait_for_store(supervisor, cache, err);
 }
 
-keel_status keel_system_start_services(keel_supervisor *supervisor, const keel_run *run,
-                                       bool others, keel_err *err)
+static keel_status start_service(keel_supervisor *supervisor, const keel_run *run, const char *name,
+                                 const char *journal, keel_err *err)
 {
     char bin[KEEL_PATH_CAP], config[KEEL_PATH_CAP], program[2 * KEEL_PATH_CAP];
     KEEL_TRY(keel_bin_dir(bin, err));
-    keel_run_file(run, "config.yaml", config);
+    snprintf(program, sizeof program, "%s/keel-%s", bin, name);
+    const char *const argv[] = {program,
+                                "--config",
+                                keel_run_file(run, "config.yaml", config),
+                                journal != NULL ? "--journal" : NULL,
+                                journal,
+                                NULL};
     setenv("OPENBLAS_NUM_THREADS", "1", 1); /* OpenBLAS reads it while it is loaded */
-    for (int i = others ? 1 : 0; i < (others ? KEEL_SERVICES_N : 1); i++) {
-        snprintf(program, sizeof program, "%s/keel-%s", bin, services[i]);
-        const char *const argv[] = {program, "--config", config, NULL};
-        KEEL_TRY(keel_supervisor_start(supervisor, services[i], STAGE_SERVICES, argv, err));
-    }
+    return keel_supervisor_start(supervisor, name, STAGE_SERVICES, argv, err);
+}
+
+keel_status keel_system_start_relay(keel_supervisor *supervisor, const keel_run *run, keel_err *err)
+{
+    return start_service(supervisor, run, services[0], NULL, err);
+}
+
+keel_status keel_system_start_services(keel_supervisor *supervisor, const keel_run *run,
+                                       bool journal, keel_err *err)
+{
+    char path[KEEL_PATH_CAP];
+    keel_run_file(run, "journal", path);
+    if (journal && mkdir(path, 0700) != 0 && errno != EEXIST)
+        return keel_err_set(err, KEEL_EIO, "%s: %s", path, strerror(errno));
+    for (int i = 1; i < KEEL_SERVICES_N - 1; i++)
+        KEEL_TRY(start_service(supervisor, run, services[i], journal ? path : NULL, err));
     return KEEL_OK;
+}
+
+keel_status keel_system_start_feed(keel_supervisor *supervisor, const keel_run *run, bool journal,
+                                   keel_err *err)
+{
+    char path[KEEL_PATH_CAP];
+    return start_service(supervisor, run, services[KEEL_SERVICES_N - 1],
+                         journal ? keel_run_file(run, "journal", path) : NULL, err);
+}
+
+/* The state letter and the resident pages of /proc/PID/stat; the name in it may hold anything, so
+ * what follows its last bracket counts. */
+static void look_at_process(keel_process *p)
+{
+    char path[64], text[1024];
+    unsigned long long pages = 0;
+    char letter = '\0';
+    snprintf(path, sizeof path, "/proc/%d/stat", (int)p->pid);
+    FILE *in = fopen(path, "re");
+    if (in == NULL)
+        return;
+    const size_t n = fread(text, 1, sizeof text - 1, in);
+    fclose(in);
+    text[n] = '\0';
+    const char *after = strrchr(text, ')');
+    if (after == NULL || after[1] == '\0')
+        return;
+    letter = after[2];
+    const char *field = after + 2; /* field 3; resident pages are field 24 */
+    for (int i = 3; i < 24 && field != NULL; i++)
+        field = (field = strchr(field, ' ')) != NULL ? field + 1 : NULL;
+    if (field != NULL)
+        pages = strtoull(field, NULL, 10);
+    p->stopped = letter == 'T' || letter == 't';
+    p->memory_bytes = pages * (uint64_t)sysconf(_SC_PAGESIZE);
+}
+
+int keel_processes_read(const keel_run *run, keel_process *list, int cap)
+{
+    char path[KEEL_PATH_CAP], line[160];
+    int n = 0;
+    FILE *in = fopen(keel_run_file(run, "processes", path), "re");
+    if (in == NULL)
+        return 0;
+    while (n < cap && fgets(line, sizeof line, in) != NULL) {
+        keel_process *p = &list[n];
+        int pid;
+        memset(p, 0, sizeof *p);
+        if (sscanf(line, "%47s %d %15s %d", p->name, &pid, p->state, &p->restarts) != 4)
+            continue;
+        p->pid = (pid_t)pid;
+        if (p->pid > 0)
+            look_at_process(p);
+        n++;
+    }
+    fclose(in);
+    return n;
 }

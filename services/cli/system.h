@@ -28,10 +28,29 @@ KEEL_MUST_CHECK keel_status keel_base_config(const char *given, char out[KEEL_PA
 KEEL_MUST_CHECK keel_status keel_system_start_stores(keel_supervisor *supervisor,
                                                      const keel_run *run, keel_err *err);
 
-/* Start the relay (`others` false), or all other services. */
+KEEL_MUST_CHECK keel_status keel_system_start_relay(keel_supervisor *supervisor,
+                                                    const keel_run *run, keel_err *err);
+
+/* All services but the relay and the feed, whose first row begins the steps. `journal`: each writes what it took in and gave out to {run}/journal. */
 KEEL_MUST_CHECK keel_status keel_system_start_services(keel_supervisor *supervisor,
-                                                       const keel_run *run, bool others,
+                                                       const keel_run *run, bool journal,
                                                        keel_err *err);
+
+KEEL_MUST_CHECK keel_status keel_system_start_feed(keel_supervisor *supervisor, const keel_run *run,
+                                                   bool journal, keel_err *err);
+
+/* A process of a run as its supervisor wrote it down, and as /proc sees it now. */
+typedef struct keel_process {
+    char name[48];
+    char state[16]; /* "running", "ended", "failed" */
+    pid_t pid;      /* 0 = gone */
+    int restarts;
+    bool stopped;          /* by SIGSTOP or a debugger */
+    uint64_t memory_bytes; /* resident; 0 = unknown */
+} keel_process;
+
+/* What {run}/processes lists, at most cap. 0 when it is not there. */
+int keel_processes_read(const keel_run *run, keel_process *list, int cap);
 
 /* Does the redis server behind this socket answer PING within timeout_ms? */
 bool keel_store_answers(const char *socket_path, int timeout_ms);

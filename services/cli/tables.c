@@ -96,7 +96,8 @@ int keel_table_rows(const keel_table *t)
     return (t->cells + t->columns - 1) / t->columns;
 }
 
-static void put(const keel_table *t, int column, const char *text, keel_ink ink, const keel_cli *cli)
+static void put(const keel_table *t, int column, const char *text, keel_ink ink,
+                const keel_cli *cli)
 {
     const int pad = t->width[column] - characters(text);
     const bool last = column == t->columns - 1;
@@ -111,13 +112,22 @@ static void put(const keel_table *t, int column, const char *text, keel_ink ink,
         fprintf(cli->out, "%*s", pad, "");
 }
 
-void keel_table_print(const keel_table *t, const keel_cli *cli)
+static void print_headers(const keel_table *t, const keel_cli *cli)
 {
-    for (int column = 0; column < t->columns; column++) {
+    bool named = false;
+    for (int column = 0; column < t->columns; column++)
+        named = named || t->headers[column][0] != '\0';
+    for (int column = 0; named && column < t->columns; column++) {
         fputs("  ", cli->out);
         put(t, column, t->headers[column], KEEL_INK_DIM, cli);
     }
-    fputc('\n', cli->out);
+    if (named)
+        fputc('\n', cli->out);
+}
+
+void keel_table_print(const keel_table *t, const keel_cli *cli)
+{
+    print_headers(t, cli);
     for (int i = 0; i < t->cells; i++) {
         fputs("  ", cli->out);
         put(t, i % t->columns, t->cell[i].text, t->cell[i].ink, cli);

@@ -24,7 +24,8 @@ void keel_table_cell(keel_table *table, keel_ink ink, const char *fmt, ...) KEEL
 
 int keel_table_rows(const keel_table *table);
 
-/* Print with two blanks of indent and two between columns; a missing last cell is blank. */
+/* Print with two blanks of indent and two between columns; a missing last cell is blank; a
+ * table without a named column has no line of names. */
 void keel_table_print(const keel_table *table, const keel_cli *cli);
 
 /* A heading over a table. */

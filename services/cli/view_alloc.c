@@ -163,6 +163,6 @@ void keel_view_trading(const keel_cli *cli, int64_t event_ns, const keel_trading
     fprintf(cli->out, "%-16s  %s%-30s%s  drawdown %s  %s: %s\n", keel_moment_text(event_ns, time),
             keel_ink_text(cli->out_colour, ink), keel_trading_mode_name(t->mode),
             keel_ink_text(cli->out_colour, KEEL_INK_PLAIN),
-            keel_percent_text(t->drawdown_frac, 1, drawdown), keel_reason_words(t->reason.code, why),
-            t->reason.text);
+            keel_percent_text(t->drawdown_frac, 1, drawdown),
+            keel_reason_words(t->reason.code, why), t->reason.text);
 }

@@ -78,7 +78,8 @@ void keel_view_correlation(const keel_cli *cli, const keel_universe *u, const ke
         const pair *p = &pairs[shown];
         keel_table_cell(t, KEEL_INK_PLAIN, "%s", u->instruments[p->j].symbol);
         keel_table_cell(t, KEEL_INK_PLAIN, "%s", u->instruments[p->i].symbol);
-        keel_table_cell(t, KEEL_INK_PLAIN, "%+.3f", c->correlation[keel_packed_at(c->n, p->i, p->j)]);
+        keel_table_cell(t, KEEL_INK_PLAIN, "%+.3f",
+                        c->correlation[keel_packed_at(c->n, p->i, p->j)]);
     }
     if (shown > 0) {
         keel_table_title(cli, "Strongest pairs");
@@ -113,8 +114,7 @@ void keel_view_truth(const keel_cli *cli, const keel_universe *u, const keel_cor
             "  regime '%s' at the end; estimate over %d rows; root mean square error %.3f over %d "
             "pairs\n\n",
             truth->regime_name, c->basis.rows,
-            keel_correlation_rmse(c->n, c->correlation, truth->correlation),
-            c->n * (c->n - 1) / 2);
+            keel_correlation_rmse(c->n, c->correlation, truth->correlation), c->n * (c->n - 1) / 2);
     pair *pairs = rank_pairs(c->n, c->correlation, truth->correlation, &count);
     keel_table *t = keel_table_new("pair||>estimate|>truth|>difference");
     for (int k = 0; k < count && k < most; k++) {

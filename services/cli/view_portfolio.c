@@ -63,8 +63,8 @@ void keel_view_attribution(const keel_cli *cli, const keel_universe *universe,
                            const keel_attribution *a)
 {
     char text[KEEL_FORMAT_MAX];
-    keel_table *t = keel_table_new(
-        "asset|sector|>P&L|>trades|>win rate|>contribution|>mean weight|>costs");
+    keel_table *t =
+        keel_table_new("asset|sector|>P&L|>trades|>win rate|>contribution|>mean weight|>costs");
     keel_table_title(cli, "Per-asset attribution");
     for (int i = 0; i < a->lines_n; i++) {
         const keel_attribution_line *l = &a->lines[i];
@@ -101,8 +101,8 @@ void keel_view_trades(const keel_cli *cli, const keel_universe *universe, const 
         keel_units_format(d->qty_units < 0 ? -d->qty_units : d->qty_units, known ? in->qty_exp : 0,
                           0, number);
         keel_table_cell(t, KEEL_INK_PLAIN, "%s", number);
-        keel_units_format(d->price_units, known ? in->price_exp : 0, 2, number);
-        keel_table_cell(t, KEEL_INK_PLAIN, "%s", number);
+        keel_table_cell(t, KEEL_INK_PLAIN, "%s",
+                        keel_price_text(d->price_units, known ? in->price_exp : 0, text));
         keel_table_cell(t, ink_of(d->pnl_micros), "%s", keel_money_text(d->pnl_micros, text));
         keel_table_cell(t, KEEL_INK_PLAIN, "%s", keel_reason_words(d->reason.code, text));
     }
@@ -126,8 +126,8 @@ static void view_positions(const keel_cli *cli, const keel_universe *universe,
         keel_table_cell(t, KEEL_INK_PLAIN, "%s", in->symbol);
         keel_units_format(q->qty_units, in->qty_exp, 0, number);
         keel_table_cell(t, KEEL_INK_PLAIN, "%s", number);
-        keel_units_format(q->last_price_units, in->price_exp, 2, number);
-        keel_table_cell(t, KEEL_INK_PLAIN, "%s", number);
+        keel_table_cell(t, KEEL_INK_PLAIN, "%s",
+                        keel_price_text(q->last_price_units, in->price_exp, text));
         keel_table_cell(t, KEEL_INK_PLAIN, "%s", keel_money_text(q->value_micros, text));
         keel_table_cell(t, KEEL_INK_PLAIN, "%s", keel_percent_text(weight, 1, text));
         keel_table_cell(t, ink_of(gain), "%s", keel_money_text(gain, text));

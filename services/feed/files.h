@@ -17,8 +17,8 @@ typedef struct keel_feed_files {
 } keel_feed_files;
 
 /* Read a whole file, unzipped when it is gzip, into *text (owned: keel_free). KEEL_ENOTFOUND and
- * KEEL_EIO as the system says, KEEL_EFORMAT gzip data that is cut short or damaged, KEEL_ETOOBIG past
- * KEEL_CSV_BYTES_MAX; *err (may be NULL) names the file. */
+ * KEEL_EIO as the system says, KEEL_EFORMAT gzip data that is cut short or damaged, KEEL_ETOOBIG
+ * past KEEL_CSV_BYTES_MAX; *err (may be NULL) names the file. */
 KEEL_MUST_CHECK keel_status keel_feed_read_text(const char *path, char **text, size_t *len,
                                                 keel_err *err);
 

@@ -10,8 +10,8 @@
 
 #include <stdio.h>
 
-/* Files, rows, bar length, symbols, the first refusals by file:line:column, and the suggested universe
- * as the `universe:` section of a configuration. */
+/* Files, rows, bar length, symbols, the first refusals by file:line:column, and the suggested
+ * universe as the `universe:` section of a configuration. */
 void keel_feed_report_text(const keel_inspection *inspection, FILE *to);
 
 /* The same as one JSON object and a newline; times in ns and as text. */

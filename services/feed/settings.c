@@ -223,6 +223,7 @@ static keel_feed_source *source_of_files(const keel_feed_request *request, keel_
     return source;
 }
 
+/* For the status message, which is UTF-8: paths may hold any byte. */
 static void name_files(const names *paths, char name[KEEL_FEED_SOURCE_TEXT_MAX])
 {
     size_t len = 0;
@@ -231,6 +232,9 @@ static void name_files(const names *paths, char name[KEEL_FEED_SOURCE_TEXT_MAX])
         if (!keel_text_add(name, KEEL_FEED_SOURCE_TEXT_MAX, &len, "%s%s", i > 0 ? " " : "",
                            paths->items[i]))
             break;
+    for (size_t i = 0; name[i] != '\0'; i++)
+        if (name[i] < ' ' || name[i] > '~')
+            name[i] = '?';
 }
 
 static keel_feed_source *open_files(const keel_feed_request *request, const names *lists,

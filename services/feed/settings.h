@@ -1,8 +1,8 @@
 /* settings.h - the feed section of the configuration, and the source that it describes.
  *
  * ROOM     services/feed, app side.
- * MEMORY   keel_feed_source_open gives an owned source; names of files and symbols live only while it
- *          works.
+ * MEMORY   keel_feed_source_open gives an owned source; names of files and symbols live only while
+ *          it works.
  */
 #ifndef KEEL_SERVICES_FEED_SETTINGS_H
 #define KEEL_SERVICES_FEED_SETTINGS_H

@@ -74,6 +74,7 @@ static keel_status on_capital(keel_service *svc, void *arg, const keel_msg *msg)
     uint8_t *buf = keel_service_scratch(svc, &cap);
     KEEL_TRY(
         keel_wire_get_capital_allocation(keel_service_arena(svc), msg->data, msg->len, &capital));
+    KEEL_TRY(keel_store_check_capital(a->store, msg->len));
     KEEL_TRY(keel_ledger_on_capital(a->engine, &capital, keel_service_step(svc), &made, &transfer));
     const keel_note note = {
         .kind = KEEL_NOTE_CAPITAL,
@@ -282,7 +283,10 @@ static keel_status open_app(keel_service *svc, void *arg, keel_err *err)
     };
     a->store = keel_store_open(&c, err);
     free(configuration);
-    return a->store != NULL ? KEEL_OK : KEEL_EUNAVAIL;
+    if (a->store == NULL)
+        return KEEL_EUNAVAIL;
+    keel_service_count(svc, "sqlite_synchronous", (uint64_t)keel_store_synchronous(a->store));
+    return KEEL_OK;
 }
 
 static void close_app(void *arg)
@@ -294,7 +298,7 @@ static void close_app(void *arg)
 /* Only journals take it (J1): the books themselves are in SQLite. */
 static keel_status save_app(const void *arg, uint8_t *buf, size_t cap, size_t *len)
 {
-    return keel_ledger_save(((const app *)arg)->engine, buf, cap, len);
+    return keel_ledger_save(((const app *)arg)->engine, false, buf, cap, len);
 }
 
 static keel_status load_app(void *arg, const uint8_t *buf, size_t len)
@@ -340,4 +344,5 @@ const keel_service_spec keel_ledger_spec = {
     .commit = commit_step,
     .resume = resume_app,
     .recall = recall_step,
+    .base_topic = KEEL_TOPIC_COUNT,
 };

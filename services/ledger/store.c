@@ -22,7 +22,7 @@ static const char *const schema[] = {
     " fill_id TEXT NOT NULL, order_id TEXT NOT NULL, instrument INTEGER NOT NULL,"
     " qty_units INTEGER NOT NULL, price_units INTEGER NOT NULL, reference_units INTEGER NOT NULL,"
     " fee_micros INTEGER NOT NULL, slippage_micros INTEGER NOT NULL, fill_ns INTEGER NOT NULL,"
-    " reason TEXT NOT NULL, reason_text TEXT NOT NULL,"
+    " reason TEXT NOT NULL, reason_text TEXT NOT NULL, seal INTEGER NOT NULL,"
     " PRIMARY KEY(run, fill_no), UNIQUE(run, fill_id)) STRICT, WITHOUT ROWID",
     "CREATE TABLE fill_books(run INTEGER NOT NULL, fill_no INTEGER NOT NULL,"
     " place INTEGER NOT NULL, book TEXT NOT NULL, qty_units INTEGER NOT NULL,"
@@ -290,7 +290,31 @@ const char *keel_store_error(const keel_store *store)
     return store->error;
 }
 
+int keel_store_synchronous(keel_store *store)
+{
+    int64_t value = -1;
+    return read_number(store, "PRAGMA synchronous", &value) == KEEL_OK ? (int)value : -1;
+}
+
+void keel_store_limit(keel_store *store, int pages)
+{
+    char sql[64];
+    sqlite3_snprintf(sizeof sql, sql, "PRAGMA max_page_count=%d", pages);
+    execute(store, sql);
+}
+
 /* ---- read back ---- */
+
+static keel_status resume_seal(keel_store *store)
+{
+    sqlite3_stmt *s = store_begin(store, STORE_GET_SEAL);
+    const int rc = sqlite3_step(s);
+    store->seal = rc == SQLITE_ROW ? (uint64_t)sqlite3_column_int64(s, 0) : 0;
+    const keel_status status =
+        rc == SQLITE_ROW || rc == SQLITE_DONE ? KEEL_OK : store_failed(store);
+    sqlite3_reset(s);
+    return status;
+}
 
 static keel_status resume_lots(keel_store *store, keel_ledger *eng)
 {
@@ -339,6 +363,7 @@ keel_status keel_store_resume(keel_store *store, keel_ledger *eng, uint64_t *ste
     if (rc == SQLITE_ROW) {
         KEEL_TRY(resume_lots(store, eng));
         KEEL_TRY(resume_ids(store, eng));
+        KEEL_TRY(resume_seal(store));
         KEEL_TRY(keel_ledger_restored(eng));
         if (keel_ledger_step(eng) != step)
             return KEEL_EFORMAT;
@@ -349,6 +374,8 @@ keel_status keel_store_resume(keel_store *store, keel_ledger *eng, uint64_t *ste
 
 keel_status keel_store_check_fill(keel_store *store, const char *fill_id)
 {
+    if (store->fills_n == store->fills_max)
+        return KEEL_ENOSPC;
     sqlite3_stmt *s = store_begin(store, STORE_HAS_FILL);
     sqlite3_bind_text(s, 2, fill_id, -1, SQLITE_STATIC);
     const int rc = sqlite3_step(s);

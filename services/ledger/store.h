@@ -50,8 +50,12 @@ void keel_store_close(keel_store **store);
 KEEL_MUST_CHECK keel_status keel_store_resume(keel_store *store, keel_ledger *eng,
                                               uint64_t *step_done);
 
-/* KEEL_EEXIST when the fill is committed, KEEL_OK when it is not, KEEL_EUNAVAIL. */
+/* KEEL_EEXIST when the fill is committed, KEEL_OK when it is not and there is room to collect it,
+ * KEEL_ENOSPC, KEEL_EUNAVAIL. Asked before the engine books it: what is booked is then collected. */
 KEEL_MUST_CHECK keel_status keel_store_check_fill(keel_store *store, const char *fill_id);
+
+/* The same for a capital allocation of len bytes and its transfer. */
+KEEL_MUST_CHECK keel_status keel_store_check_capital(const keel_store *store, size_t len);
 
 /* Collect for the open step. KEEL_ENOSPC: more than a step may have. Copied. */
 KEEL_MUST_CHECK keel_status keel_store_add_fill(keel_store *store, const keel_fill *fill,
@@ -91,6 +95,13 @@ KEEL_MUST_CHECK keel_status keel_store_add_note(keel_store *store, const keel_no
 KEEL_MUST_CHECK keel_status keel_store_commit(keel_store *store, uint64_t step, keel_ledger *eng,
                                               const keel_ledger_out *state, const keel_out *outs,
                                               int outs_n);
+
+/* PRAGMA synchronous as it is in force: 2 = FULL. The service counts it at start, so that what runs
+ * can be read from outside. */
+int keel_store_synchronous(keel_store *store);
+
+/* Bound the file to `pages` pages; a commit past it is refused as on a full disk. */
+void keel_store_limit(keel_store *store, int pages);
 
 /* The last error of SQLite as text; valid until the next call. */
 const char *keel_store_error(const keel_store *store);

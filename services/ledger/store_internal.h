@@ -11,7 +11,7 @@
 
 /* name, SQL; ?1 is always the run's number */
 #define STORE_STATEMENTS(X)                                                                        \
-    X(ADD_FILL, "INSERT INTO fills VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14)")        \
+    X(ADD_FILL, "INSERT INTO fills VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15)")    \
     X(ADD_PART, "INSERT INTO fill_books VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11)")               \
     X(ADD_TRANSFER, "INSERT INTO transfers VALUES(?1,?2,?3,?4,?5)")                                \
     X(ADD_LEG, "INSERT INTO transfer_legs VALUES(?1,?2,?3,?4,?5)")                                 \
@@ -43,6 +43,7 @@
     X(GET_IDS,                                                                                     \
       "SELECT fill_id FROM fills WHERE run=?1 AND fill_no>(SELECT ifnull(max(fill_no),0)-?2"       \
       " FROM fills WHERE run=?1) ORDER BY fill_no")                                                \
+    X(GET_SEAL, "SELECT seal FROM fills WHERE run=?1 ORDER BY fill_no DESC LIMIT 1")               \
     X(HAS_FILL, "SELECT 1 FROM fills WHERE run=?1 AND fill_id=?2")                                 \
     X(GET_OUTPUTS,                                                                                 \
       "SELECT topic,topic_text,idx,event_ns,payload FROM outputs WHERE run=?1 AND step=?2"         \
@@ -63,6 +64,8 @@ struct keel_store {
     sqlite3_stmt *statements[STORE_STATEMENT_COUNT];
     int64_t run; /* number of the run in this file */
     uint64_t step_done;
+    uint64_t seal; /* of the newest committed fill */
+    uint64_t new_seal;
     keel_store_cfg cfg; /* only the numbers are used after open */
     int n;
 

@@ -2,14 +2,23 @@
 #include "services/ledger/store.h"
 
 #include "common/base/assert.h"
+#include "common/base/hash.h"
 #include "common/base/pack.h"
 #include "services/ledger/store_internal.h"
 
 #include <string.h>
 
-enum { PRUNE_EVERY_STEPS = 64 };
+enum { PRUNE_EVERY_STEPS = 64, SEAL_BYTES = 4096 };
 
 /* ---- collect ---- */
+
+keel_status keel_store_check_capital(const keel_store *store, size_t len)
+{
+    return store->transfers_n < KEEL_STORE_TRANSFERS_MAX && store->notes_n < KEEL_STORE_NOTES_MAX &&
+                   store->payloads.size - store->payloads.used > len + 32 /* alignment */
+               ? KEEL_OK
+               : KEEL_ENOSPC;
+}
 
 keel_status keel_store_add_fill(keel_store *store, const keel_fill *fill, const keel_booked *booked)
 {
@@ -57,9 +66,45 @@ static void bind_text(sqlite3_stmt *s, int at, const char *text)
     sqlite3_bind_text(s, at, text, -1, SQLITE_STATIC);
 }
 
+static void pack_text(keel_packer *p, const char *text)
+{
+    const size_t len = strlen(text);
+    keel_pack_u64(p, len);
+    keel_pack_bytes(p, text, len);
+}
+
 static void bind_step(sqlite3_stmt *s, int at, uint64_t step)
 {
     sqlite3_bind_int64(s, at, (int64_t)step);
+}
+
+/* Hash of a fill with its parts and of the fill before it: a unit changed anywhere in the file breaks
+ * it, also where rounding hides the unit from the sums. */
+static uint64_t seal_fill(uint64_t before, uint64_t fill_no, uint64_t step, const keel_fill *f)
+{
+    uint8_t bytes[SEAL_BYTES];
+    size_t len;
+    keel_packer p = keel_packer_over(bytes, sizeof bytes);
+    const int64_t numbers[] = {f->instrument,      f->qty_units,  f->price_units,
+                               f->reference_units, f->fee_micros, f->slippage_micros,
+                               f->fill_ns};
+    keel_pack_u64(&p, before);
+    keel_pack_u64(&p, fill_no);
+    keel_pack_u64(&p, step);
+    keel_pack_i64s(&p, numbers, sizeof numbers / sizeof numbers[0]);
+    pack_text(&p, f->fill_id);
+    pack_text(&p, f->order_id);
+    for (int b = 0; b < f->books_n; b++) {
+        const keel_book_fill *part = &f->books[b];
+        pack_text(&p, part->book);
+        keel_pack_i64(&p, part->qty_units);
+        keel_pack_i64(&p, part->cash_micros);
+        keel_pack_i64(&p, part->fee_micros);
+        keel_pack_i64(&p, part->slippage_micros);
+        keel_pack_u64(&p, part->closed_version);
+    }
+    KEEL_ASSERT(keel_packer_done(&p, &len) == KEEL_OK);
+    return keel_hash(bytes, len);
 }
 
 static keel_status write_part(keel_store *store, int f, int p)
@@ -97,6 +142,8 @@ static keel_status write_fill(keel_store *store, uint64_t step, int f)
     sqlite3_bind_int64(s, 12, fill->fill_ns);
     bind_text(s, 13, keel_reason_name(fill->reason.code));
     bind_text(s, 14, fill->reason.text);
+    store->new_seal = seal_fill(store->new_seal, store->booked[f].fill_no, step, fill);
+    sqlite3_bind_int64(s, 15, (int64_t)store->new_seal);
     KEEL_TRY(store_run(store, s));
     for (int p = 0; p < fill->books_n; p++)
         KEEL_TRY(write_part(store, f, p));
@@ -326,6 +373,7 @@ static keel_status write_step(keel_store *store, uint64_t step, keel_ledger *eng
                               const keel_ledger_out *state, const keel_out *outs, int outs_n)
 {
     KEEL_TRY(store_run(store, store_begin(store, STORE_BEGIN)));
+    store->new_seal = store->seal;
     for (int f = 0; f < store->fills_n; f++)
         KEEL_TRY(write_fill(store, step, f));
     for (int t = 0; t < store->transfers_n; t++)
@@ -354,6 +402,7 @@ keel_status keel_store_commit(keel_store *store, uint64_t step, keel_ledger *eng
         return status;
     }
     store->step_done = step;
+    store->seal = store->new_seal;
     keel_ledger_settle(eng);
     forget_collected(store);
     return KEEL_OK;

@@ -4,7 +4,7 @@
  *         v1.cov.{bar}.{universe}.           CovarianceMatrix, from correlation
  * OUT     v1.rebalance.{portfolio}.          RebalanceDecision, every step, with its reason
  *         v1.capital.proposed.{portfolio}.   CapitalProposal, level one, when due
- *         v1.alloc.proposed.{portfolio}.     AllocationProposal with certificate, level two, when due
+ *         v1.alloc.proposed.{portfolio}.     AllocationProposal, level two, when due
  * KEEPS   targets, last proposals, last inputs, warm start of the solver; snapshot in the log
  * COUNTS  rebalances_due capital_out allocations_out, and those every service has
  * FAILS   limits that cannot be met stop the start; no certified answer: a decision that says why,

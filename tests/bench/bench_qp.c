@@ -1,7 +1,7 @@
 /* bench_qp - microseconds of one minimum variance solve, warm and cold.
  *
- * Market and sector factors, EWMA covariance that moves every bar, long-only with a cap, budget, and
- * a band for each sector. Prints one JSON line for each size and kind: the median and the 99th
+ * Market and sector factors, EWMA covariance that moves every bar, long-only with a cap, budget,
+ * and a band for each sector. Prints one JSON line for each size and kind: the median and the 99th
  * percentile over the bars, and the worst residual of all answers.
  *
  *   cc -O2 -I. tests/bench/bench_qp.c <keel_num_solve, keel_num_la, keel_base> -llapacke -lopenblas

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { N = 48, M = 12, LEN = N * (N + 1) / 2 };
+enum { N = KEEL_QP_N_MAX, M = KEEL_QP_M_MAX, LEN = N * (N + 1) / 2, N_USUAL = 48, M_USUAL = 12 };
 
 typedef struct problem {
     int n, m;
@@ -34,7 +34,8 @@ static double between(keel_rng *rng, double lo, double hi)
     return lo + (hi - lo) * keel_rng_uniform(rng);
 }
 
-static void make_matrix(problem *p, keel_rng *rng)
+/* Three factors and own variances from own_min to 1 of a factor's. */
+static void make_matrix(problem *p, keel_rng *rng, double own_min)
 {
     double b[N * 3];
     const double unit = pow(10, between(rng, -6, 2));
@@ -42,7 +43,7 @@ static void make_matrix(problem *p, keel_rng *rng)
         b[i] = keel_rng_normal(rng);
     for (int j = 0; j < p->n; j++) {
         for (int i = j; i < p->n; i++) {
-            double sum = i == j ? between(rng, 0.01, 1) : 0;
+            double sum = i == j ? pow(10, between(rng, log10(own_min), 0)) : 0;
             for (int f = 0; f < 3; f++)
                 sum += b[3 * i + f] * b[3 * j + f];
             p->s[at(p->n, i, j)] = unit * sum;
@@ -108,13 +109,19 @@ static void make_rows(problem *p, keel_rng *rng)
     }
 }
 
-static void make(problem *p, keel_rng *rng)
+static void make_sized(problem *p, keel_rng *rng, int n, int m)
 {
-    p->n = 1 + (int)keel_rng_below(rng, N);
-    p->m = (int)keel_rng_below(rng, M + 1);
-    make_matrix(p, rng);
+    p->n = n;
+    p->m = m;
+    make_matrix(p, rng, 0.01);
     make_bounds(p, rng);
     make_rows(p, rng);
+}
+
+static void make(problem *p, keel_rng *rng)
+{
+    const int n = 1 + (int)keel_rng_below(rng, N_USUAL);
+    make_sized(p, rng, n, (int)keel_rng_below(rng, M_USUAL + 1));
 }
 
 /* Largest KKT error in the units of the header: matrix over its scale, x of size 1. */
@@ -199,6 +206,64 @@ Test(qp, answers_satisfy_the_kkt_conditions)
         worst = fmax(worst, error);
     }
     fprintf(stderr, "seeds 1..1500: worst KKT error %.2e\n", worst);
+    keel_qp_free(&qp);
+}
+
+Test(qp, the_largest_size_is_solved_or_refused_with_proof)
+{
+    static problem p;
+    keel_qp *qp = keel_qp_new(N, M);
+    for (uint64_t seed = 1; seed <= 4; seed++) {
+        keel_rng rng = keel_rng_seeded(seed);
+        make_sized(&p, &rng, N, M);
+        keel_qp_reset(qp);
+        keel_qp_answer out = solve(qp, &p);
+        cr_assert_eq(out.outcome, KEEL_QP_OPTIMAL, "seed %d: outcome %d", (int)seed,
+                     (int)out.outcome);
+        cr_expect_lt(kkt_error(&p, &out), 1e-9, "seed %d", (int)seed);
+        p.row_lo[0] = p.row_hi[0] = 100; /* no caps carry that */
+        p.lower[0] = 0;
+        for (int i = 0; i < p.n; i++)
+            p.upper[i] = fmin(p.upper[i], 0.19);
+        out = solve(qp, &p);
+        cr_assert_eq(out.outcome, KEEL_QP_INFEASIBLE, "seed %d: outcome %d", (int)seed,
+                     (int)out.outcome);
+        cr_expect_lt(farkas_gap(&p, &out), -1e-9, "seed %d", (int)seed);
+        fprintf(stderr, "seed %d: %d in the conflict, violation %g\n", (int)seed, out.conflict_n,
+                out.violation);
+    }
+    keel_qp_free(&qp);
+}
+
+/* Own variances down to 1e-6 of the factors', row coefficients over four decades, rows that nearly
+ * depend on each other. A few end without a certificate; none may end with a wrong claim. */
+Test(qp, hard_problems_never_get_a_wrong_claim)
+{
+    static problem p;
+    int uncertified = 0;
+    keel_qp *qp = keel_qp_new(N, M);
+    for (uint64_t seed = 1; seed <= 600; seed++) {
+        keel_rng rng = keel_rng_seeded(seed * 977);
+        make_sized(&p, &rng, 1 + (int)keel_rng_below(&rng, 100), (int)keel_rng_below(&rng, 41));
+        make_matrix(&p, &rng, 1e-6);
+        for (int r = 0; r < p.m; r++) {
+            const double unit = pow(10, between(&rng, -2, 2));
+            for (int i = 0; i < p.n; i++)
+                p.a[r * p.n + i] *= unit;
+            p.row_lo[r] *= unit;
+            p.row_hi[r] *= unit;
+        }
+        keel_qp_reset(qp);
+        const keel_qp_answer out = solve(qp, &p);
+        const double error = kkt_error(&p, &out);
+        cr_expect(out.outcome == KEEL_QP_OPTIMAL || out.outcome == KEEL_QP_ITERATION_LIMIT,
+                  "seed %d: outcome %d", (int)seed, (int)out.outcome);
+        if (out.outcome == KEEL_QP_OPTIMAL)
+            cr_expect_lt(error, 1e-8, "seed %d: error %g", (int)seed, error);
+        uncertified += out.outcome == KEEL_QP_ITERATION_LIMIT;
+    }
+    fprintf(stderr, "%d of 600 uncertified\n", uncertified);
+    cr_expect_leq(uncertified, 6);
     keel_qp_free(&qp);
 }
 

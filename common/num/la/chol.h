@@ -18,10 +18,10 @@ typedef enum keel_chol_outcome {
     KEEL_CHOL_NOT_DEFINITE, /* a pivot is not above pivot_min_frac of its diagonal */
 } keel_chol_outcome;
 
-/* Replace the lower triangle of a by L. A pivot must be more than pivot_min_frac (0 <= . < 1) of the
- * diagonal it comes from: pivot / diagonal is the part of variable j that the ones before it do not
- * explain, so the test does not depend on the units. a is spoilt when NOT_DEFINITE. n may be 0.
- * Cost n^3 / 3. */
+/* Replace the lower triangle of a by L. A pivot must be more than pivot_min_frac (0 <= . < 1) of
+ * the diagonal it comes from: pivot / diagonal is the part of variable j that the ones before it
+ * do not explain, so the test does not depend on the units. a is spoilt when NOT_DEFINITE. n may
+ * be 0. Cost n^3 / 3. */
 KEEL_MUST_CHECK keel_chol_outcome keel_chol_factor(int n, double *a, int ld, double pivot_min_frac);
 
 /* B = A^-1 B for nrhs columns, a as left by keel_chol_factor. Cost 2 n^2 nrhs. */

@@ -1,6 +1,7 @@
 #include "common/num/la/la.h"
 
 #include <cblas.h>
+#include <math.h>
 
 void keel_la_init(void)
 {
@@ -14,29 +15,26 @@ static void scale(int n, double beta, double *y)
         y[i] = beta == 0 ? 0 : beta * y[i]; /* exact: 0 also clears what is not a number */
 }
 
-void keel_la_matvec(int m, int n, double alpha, const double *a, int ld, const double *x,
-                    double beta, double *y)
+void keel_la_matvec(keel_la_matrix a, double alpha, const double *x, double beta, double *y)
 {
-    if (n > 0 && m > 0)
-        cblas_dgemv(CblasColMajor, CblasNoTrans, m, n, alpha, a, ld, x, 1, beta, y, 1);
+    if (a.n > 0 && a.m > 0)
+        cblas_dgemv(CblasColMajor, CblasNoTrans, a.m, a.n, alpha, a.at, a.ld, x, 1, beta, y, 1);
     else
-        scale(m, beta, y);
+        scale(a.m, beta, y);
 }
 
-void keel_la_matvec_t(int m, int n, double alpha, const double *a, int ld, const double *x,
-                      double beta, double *y)
+void keel_la_matvec_t(keel_la_matrix a, double alpha, const double *x, double beta, double *y)
 {
-    if (n > 0 && m > 0)
-        cblas_dgemv(CblasColMajor, CblasTrans, m, n, alpha, a, ld, x, 1, beta, y, 1);
+    if (a.n > 0 && a.m > 0)
+        cblas_dgemv(CblasColMajor, CblasTrans, a.m, a.n, alpha, a.at, a.ld, x, 1, beta, y, 1);
     else
-        scale(n, beta, y);
+        scale(a.n, beta, y);
 }
 
-void keel_la_rank_one(int m, int n, double alpha, const double *x, const double *y, double *a,
-                      int ld)
+void keel_la_rank_one(keel_la_matrix a, double alpha, const double *x, const double *y)
 {
-    if (m > 0 && n > 0)
-        cblas_dger(CblasColMajor, m, n, alpha, x, 1, y, 1, a, ld);
+    if (a.m > 0 && a.n > 0)
+        cblas_dger(CblasColMajor, a.m, a.n, alpha, x, 1, y, 1, a.at, a.ld);
 }
 
 void keel_la_gram(int k, int n, const double *v, double *g)
@@ -48,4 +46,21 @@ void keel_la_gram(int k, int n, const double *v, double *g)
 double keel_la_dot(int n, const double *x, const double *y)
 {
     return n > 0 ? cblas_ddot(n, x, 1, y, 1) : 0;
+}
+
+void keel_la_add_scaled(int n, double alpha, const double *x, double *y)
+{
+    if (n > 0)
+        cblas_daxpy(n, alpha, x, 1, y, 1);
+}
+
+bool keel_la_all_finite(int n, const double *x)
+{
+    /* a finite sum of absolute values has finite terms; one that is not may only have overflowed */
+    bool finite = n == 0 || isfinite(cblas_dasum(n, x, 1));
+    for (int i = 0; i < n && !finite; i++) {
+        if (!isfinite(x[i]))
+            return false;
+    }
+    return true;
 }

@@ -9,24 +9,36 @@
 #ifndef KEEL_COMMON_NUM_LA_LA_H
 #define KEEL_COMMON_NUM_LA_LA_H
 
+#include <stdbool.h>
+
 /* One BLAS thread from now on. Safe to call again. */
 void keel_la_init(void);
 
-/* y = alpha A x + beta y, A of m x n. Cost 2mn. m or n may be 0. */
-void keel_la_matvec(int m, int n, double alpha, const double *a, int ld, const double *x,
-                    double beta, double *y);
+/* A rectangle of numbers: borrowed storage and its shape. */
+typedef struct keel_la_matrix {
+    int m, n;   /* rows, columns; either may be 0 */
+    double *at; /* (i,j) at at[j * ld + i] */
+    int ld;     /* >= m */
+} keel_la_matrix;
 
-/* y = alpha A'x + beta y, A of m x n: x has m numbers, y has n. Cost 2mn. */
-void keel_la_matvec_t(int m, int n, double alpha, const double *a, int ld, const double *x,
-                      double beta, double *y);
+/* y = alpha A x + beta y. With beta = 0 the old y is not read. Cost 2mn. */
+void keel_la_matvec(keel_la_matrix a, double alpha, const double *x, double beta, double *y);
 
-/* A += alpha x y', A of m x n. Cost 2mn. */
-void keel_la_rank_one(int m, int n, double alpha, const double *x, const double *y, double *a,
-                      int ld);
+/* y = alpha A'x + beta y: x has m numbers, y has n. Cost 2mn. */
+void keel_la_matvec_t(keel_la_matrix a, double alpha, const double *x, double beta, double *y);
+
+/* A += alpha x y'. Cost 2mn. */
+void keel_la_rank_one(keel_la_matrix a, double alpha, const double *x, const double *y);
 
 /* Lower triangle of G (n x n, ld = n) = V'V, V of k x n with ld = k. Cost k n^2. */
 void keel_la_gram(int k, int n, const double *v, double *g);
 
 double keel_la_dot(int n, const double *x, const double *y);
+
+/* y += alpha x. */
+void keel_la_add_scaled(int n, double alpha, const double *x, double *y);
+
+/* Every number is finite. One pass at the speed of memory when they are. */
+bool keel_la_all_finite(int n, const double *x);
 
 #endif

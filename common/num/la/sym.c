@@ -1,5 +1,6 @@
 #include "common/num/la/sym.h"
 
+#include <cblas.h>
 #include <string.h>
 
 void keel_sym_unpack(int n, const double *packed, double *dense, int ld)
@@ -44,9 +45,7 @@ void keel_sym_matvec(int n, const double *packed, const double *x, double *y, in
         double sum = 0;
         if (next < held && scratch[next] == j) {
             next++;
-            const double xj = x[j];
-            for (int i = j; i < n; i++)
-                y[i] += column[i] * xj;
+            cblas_daxpy(n - j, x[j], column + j, 1, y + j, 1);
         }
         for (int s = next; s < held; s++)
             sum += column[scratch[s]] * x[scratch[s]];

@@ -21,6 +21,8 @@ keel_qp *keel_qp_new(int n_max, int m_max)
     qp->n_max = n_max;
     qp->m_max = m_max;
     qp->status = keel_xcalloc(m + n, sizeof *qp->status);
+    qp->next = keel_xcalloc(m + n, sizeof *qp->next);
+    qp->best = keel_xcalloc(m + n, sizeof *qp->best);
     qp->lo = keel_xcalloc(m + n, sizeof *qp->lo);
     qp->hi = keel_xcalloc(m + n, sizeof *qp->hi);
     qp->row_size = keel_xcalloc(m, sizeof *qp->row_size);
@@ -37,8 +39,11 @@ keel_qp *keel_qp_new(int n_max, int m_max)
     qp->columns = keel_xcalloc(n * (m + 1), sizeof *qp->columns);
     qp->gram = keel_xcalloc(m * m, sizeof *qp->gram);
     qp->rhs = keel_xcalloc(m, sizeof *qp->rhs);
+    qp->dx = keel_xcalloc(n, sizeof *qp->dx);
+    qp->dy = keel_xcalloc(m, sizeof *qp->dy);
+    qp->effect = keel_xcalloc(n, sizeof *qp->effect);
     qp->triangle = keel_xcalloc(n * n, sizeof *qp->triangle);
-    qp->work = keel_xcalloc(4 * n + 1, sizeof *qp->work);
+    qp->work = keel_xcalloc(4 * n + m + 1, sizeof *qp->work);
     qp->active = keel_xcalloc(n, sizeof *qp->active);
     qp->position = keel_xcalloc(n, sizeof *qp->position);
     qp->ignored = keel_xcalloc(m + n, sizeof *qp->ignored);
@@ -50,28 +55,14 @@ void keel_qp_free(keel_qp **of)
     keel_qp *qp = *of;
     if (qp == NULL)
         return;
-    void *owned[] = {qp->status,   qp->lo,     qp->hi,        qp->row_size, qp->x,
-                     qp->y,        qp->z,      qp->gradient,  qp->pick,     qp->row_pick,
-                     qp->scratch,  qp->block,  qp->row_value, qp->conflict, qp->columns,
-                     qp->gram,     qp->rhs,    qp->triangle,  qp->work,     qp->active,
-                     qp->position, qp->ignored};
+    void *owned[] = {
+        qp->dx,       qp->dy,       qp->effect, qp->status,    qp->next,     qp->best,     qp->lo,
+        qp->hi,       qp->row_size, qp->x,      qp->y,         qp->z,        qp->gradient, qp->pick,
+        qp->row_pick, qp->scratch,  qp->block,  qp->row_value, qp->conflict, qp->columns,  qp->gram,
+        qp->rhs,      qp->triangle, qp->work,   qp->active,    qp->position, qp->ignored};
     for (size_t i = 0; i < sizeof owned / sizeof owned[0]; i++)
         keel_free(&owned[i]);
     keel_free(of);
-}
-
-static bool all_finite(const double *values, size_t n)
-{
-    /* x * 0 is 0 or NaN; four sums keep the adders busy over a matrix of 1 MB */
-    double sum[4] = {0, 0, 0, 0};
-    size_t i = 0;
-    for (; i + 4 <= n; i += 4) {
-        for (size_t j = 0; j < 4; j++)
-            sum[j] += values[i + j] * 0.0;
-    }
-    for (; i < n; i++)
-        sum[0] += values[i] * 0.0;
-    return isfinite(sum[0] + sum[1] + sum[2] + sum[3]);
 }
 
 /* -inf below and +inf above say "no bound", as +-KEEL_QP_NO_BOUND does. */
@@ -82,7 +73,7 @@ static keel_status check_sides(const double *lo, const double *hi, int count, do
             return KEEL_ENONFINITE;
         if (lo[k] >= KEEL_QP_NO_BOUND || hi[k] <= -KEEL_QP_NO_BOUND)
             return KEEL_ERANGE;
-        const double size = fmax(1, fmin(fabs(lo[k]), fabs(hi[k])));
+        const double size = qp_larger(1, fmin(fabs(lo[k]), fabs(hi[k])));
         if (lo[k] - hi[k] > tolerance * size)
             return KEEL_ERANGE;
     }
@@ -93,9 +84,9 @@ static keel_status check(const keel_qp *qp, const keel_qp_problem *p)
 {
     if (p->n < 1 || p->n > qp->n_max || p->m < 0 || p->m > qp->m_max)
         return KEEL_ERANGE;
-    const size_t n = (size_t)p->n, m = (size_t)p->m;
-    if (!all_finite(p->s, keel_sym_len(p->n)) || (p->c != NULL && !all_finite(p->c, n)) ||
-        (m > 0 && !all_finite(p->a, m * n)))
+    if (!keel_la_all_finite((int)keel_sym_len(p->n), p->s) ||
+        (p->c != NULL && !keel_la_all_finite(p->n, p->c)) ||
+        (p->m > 0 && !keel_la_all_finite(p->m * p->n, p->a)))
         return KEEL_ENONFINITE;
     KEEL_TRY(check_sides(p->lower, p->upper, p->n, KEEL_QP_TOLERANCE));
     return check_sides(p->row_lo, p->row_hi, p->m, 0);
@@ -124,13 +115,13 @@ static void take_problem(keel_qp *qp, const keel_qp_problem *p)
         set_side(qp, r, p->row_lo[r], p->row_hi[r]);
         qp->row_size[r] = 0;
         for (int i = 0; i < n; i++)
-            qp->row_size[r] = fmax(qp->row_size[r], fabs(row[i]));
+            qp->row_size[r] = qp_larger(qp->row_size[r], fabs(row[i]));
     }
     for (int i = 0; i < n; i++) {
         set_side(qp, m + i, p->lower[i], p->upper[i]);
-        qp->scale = fmax(qp->scale, p->s[keel_sym_at(n, i, i)]);
+        qp->scale = qp_larger(qp->scale, p->s[keel_sym_at(n, i, i)]);
         if (p->c != NULL)
-            qp->scale = fmax(qp->scale, fabs(p->c[i]));
+            qp->scale = qp_larger(qp->scale, fabs(p->c[i]));
     }
 }
 
@@ -146,47 +137,61 @@ static void clean_status(keel_qp *qp)
     }
 }
 
+/* From the status in hand; true when that gave a certified answer. */
+static bool solve_near(keel_qp *qp, keel_qp_answer *answer)
+{
+    clean_status(qp);
+    qp_step step = qp_block_pivot(qp);
+    if (step == QP_STEP_UNSETTLED)
+        step = qp_repair(qp);
+    return step == QP_STEP_DONE && qp_certify(qp, answer);
+}
+
 static qp_step solve_cold(keel_qp *qp, keel_qp_answer *answer, bool *certified)
 {
     memset(qp->status, 0, (size_t)(qp->m + qp->n));
-    clean_status(qp);
-    qp_step step = qp_block_pivot(qp);
-    *certified = step == QP_STEP_DONE && qp_certify(qp, answer);
+    *certified = solve_near(qp, answer);
     if (*certified)
-        return step;
-    step = qp_dual_active_set(qp);
+        return QP_STEP_DONE;
+    qp_step step = qp_dual_active_set(qp);
     if (step == QP_STEP_CONFLICT || step == QP_STEP_SINGULAR)
         return step;
     /* the dual method gives the status; solving for it afresh sheds the rounding of its updates */
+    step = qp_equality_solve(qp);
+    *certified = step == QP_STEP_DONE && qp_certify(qp, answer);
+    if (*certified)
+        return step;
     step = qp_block_pivot(qp);
-    *certified = qp_certify(qp, answer);
-    return step;
+    *certified = step == QP_STEP_DONE && qp_certify(qp, answer);
+    return step == QP_STEP_SINGULAR ? QP_STEP_UNSETTLED : step; /* S as a whole has a factor */
+}
+
+static void clear(keel_qp_answer *answer)
+{
+    memset(answer, 0, sizeof *answer);
 }
 
 static keel_qp_outcome outcome_of(keel_qp *qp, keel_qp_answer *answer)
 {
-    bool certified = false;
-    if (qp->warm) {
-        clean_status(qp);
-        certified = qp_block_pivot(qp) == QP_STEP_DONE && qp_certify(qp, answer);
-    }
+    bool certified = qp->warm && solve_near(qp, answer);
     const qp_step step = certified ? QP_STEP_DONE : solve_cold(qp, answer, &certified);
     qp->warm = certified;
     if (certified)
         return KEEL_QP_OPTIMAL;
+    clear(answer); /* of what an earlier attempt has left */
     if (step == QP_STEP_SINGULAR)
         return KEEL_QP_SINGULAR;
     if (step == QP_STEP_CONFLICT && qp_certify_conflict(qp, answer))
         return KEEL_QP_INFEASIBLE;
-    answer->conflict_n = 0;
-    answer->violation = 0;
-    return KEEL_QP_ITERATION_LIMIT;
+    clear(answer);
+    qp->warm = qp_certify(qp, answer);
+    return qp->warm ? KEEL_QP_OPTIMAL : KEEL_QP_ITERATION_LIMIT;
 }
 
 keel_status keel_qp_solve(keel_qp *qp, const keel_qp_problem *problem, keel_qp_answer *answer)
 {
     KEEL_TRY(check(qp, problem));
-    memset(answer, 0, sizeof *answer);
+    clear(answer);
     take_problem(qp, problem);
     answer->outcome = outcome_of(qp, answer);
     answer->iterations = qp->iterations;

@@ -6,15 +6,20 @@
  *          S symmetric positive definite, packed lower triangle (estimate.h has the formula).
  *          KKT of the answer: S x - c + A'y + z = 0, where y (rows) and z (bounds) are > 0 only on
  *          an active upper side, < 0 only on an active lower side. row_lo = row_hi is an equality.
- *          Scaled units: the problem is divided by s = the largest diagonal of S (and |c|), so that
- *          residuals and gap are dimensionless; OPTIMAL is claimed only when the primal residual,
- *          dual residual, complementarity and gap recomputed from the returned numbers are all
- *          <= KEEL_QP_TOLERANCE.
- *          Primal-dual active set on the free block, warm status kept between calls: block
- *          principal pivoting (Kunisch and Rendl, An infeasible active set method for quadratic
- *          problems with simple bounds, SIAM J. Optim. 14, 2003) for at most 6 iterations, then
- *          primal active set from the last feasible point, else Goldfarb and Idnani (A numerically
- *          stable dual method, Math. Programming 27, 1983).
+ *          Scaled units: s = the larger of the largest diagonal of S and the largest |c|, and
+ *          X = max(1, largest |x|). Residuals are divided by what they are sums of, so that they
+ *          are dimensionless (docs/methods/min-variance.md has each definition); OPTIMAL is claimed
+ *          only when primal residual, dual residual and gap recomputed from the returned numbers
+ *          are all <= KEEL_QP_TOLERANCE.
+ *          From the status of the last answer: block principal pivoting on the free block (Kunisch
+ *          and Rendl, An infeasible active set method for quadratic problems with simple bounds,
+ *          SIAM J. Optim. 14, 2003) while it lowers the number of wrong entries; then dual steps
+ *          from the best status it saw; then all of it again from a cold status; then the dual
+ *          method from nothing (Goldfarb and Idnani, A numerically stable dual method, Math.
+ *          Programming 27, 1983), which ends in an answer or in a proof that there is none.
+ *          S is tested as a whole only from a cold start. From a warm one the free block is: for
+ *          S positive semidefinite the certificate proves the answer all the same, but a singular S
+ *          may be answered warm and refused cold.
  * SHAPE    n variables, m rows; A by rows as dense m x n (row r, variable i at a[r * n + i]).
  * MEMORY   keel_qp_new takes all; no later call allocates.
  * THREADS  one thread per object. Bounded by iterations, never by a clock; same problem and warm
@@ -50,33 +55,35 @@ typedef struct keel_qp_problem {
 typedef enum keel_qp_outcome {
     KEEL_QP_OPTIMAL,
     KEEL_QP_INFEASIBLE,      /* conflict[] names rows and variables that cannot hold together */
-    KEEL_QP_ITERATION_LIMIT, /* no certified answer within the bound; x is the best feasible point */
+    KEEL_QP_ITERATION_LIMIT, /* no certified answer; x is the last point, see primal_residual */
     KEEL_QP_SINGULAR,        /* S is not positive definite */
 } keel_qp_outcome;
 
 typedef struct keel_qp_answer {
     keel_qp_outcome outcome;
     int iterations;
-    const double *x; /* n; valid until the next call, as all pointers here */
-    const double *y; /* m row multipliers */
-    const double *z; /* n bound multipliers */
-    double objective;
+    const double *x;        /* n; valid until the next call, as all pointers here */
+    const double *y;        /* m row multipliers */
+    const double *z;        /* n bound multipliers; INFEASIBLE: y, z prove it, A'y + z = 0 and */
+                            /* sum of multiplier * its side = -violation < 0 */
+    double objective;       /* this and the next three: 0 unless OPTIMAL or ITERATION_LIMIT */
     double primal_residual; /* scaled, recomputed from x alone */
     double dual_residual;   /* scaled: stationarity, signs and complementarity, the largest */
     double gap;             /* scaled duality gap */
     const int *conflict;    /* INFEASIBLE: rows 0..m-1, and n bounds as m + i; a minimal set */
     int conflict_n;
-    double violation; /* INFEASIBLE: the smallest total violation reachable in the conflict */
+    double violation; /* INFEASIBLE: the smallest total violation reachable in the conflict, > 0 */
 } keel_qp_answer;
 
-/* Room for problems up to n_max x m_max (1..KEEL_QP_N_MAX, 0..KEEL_QP_M_MAX). NULL: out of range. */
+/* Room for problems up to n_max x m_max (1..KEEL_QP_N_MAX, 0..KEEL_QP_M_MAX); NULL out of range. */
 KEEL_MUST_CHECK keel_qp *keel_qp_new(int n_max, int m_max);
 void keel_qp_free(keel_qp **qp);
 
 /* Solve, starting from the status of the last call when n and m are the same.
  *   KEEL_OK          *answer is written, see its outcome
- *   KEEL_ERANGE      n or m out of range, lower > upper + tolerance of one variable, row_lo > row_hi
- *   KEEL_ENONFINITE  a number that is not finite
+ *   KEEL_ERANGE      n or m out of range, lower > upper + tolerance of a variable, row_lo > row_hi
+ *   KEEL_ENONFINITE  a number that is not finite; -INFINITY in a lower and INFINITY in an upper
+ *                    side are allowed and mean no bound
  * Cost: warm and sparse O(k^3 + n k) for k free variables; cold O(n^3). */
 KEEL_MUST_CHECK keel_status keel_qp_solve(keel_qp *qp, const keel_qp_problem *problem,
                                           keel_qp_answer *answer);
@@ -84,8 +91,9 @@ KEEL_MUST_CHECK keel_status keel_qp_solve(keel_qp *qp, const keel_qp_problem *pr
 /* Forget the warm status: the next solve starts cold. */
 void keel_qp_reset(keel_qp *qp);
 
-/* The warm status as bytes (n + m signed chars: -1 lower, 0 free, 1 upper), so that a snapshot makes
- * the next answer the same to the bit. save: KEEL_ENOSPC; load: KEEL_EFORMAT, status unchanged. */
+/* The warm status as bytes (12 of header, then m + n signed chars: -1 lower, 0 free, 1 upper), so
+ * that a snapshot makes the next answer the same to the bit. save: KEEL_ENOSPC, *len = bytes needed
+ * (buf may be NULL to ask); load: KEEL_EFORMAT, status unchanged. */
 KEEL_MUST_CHECK keel_status keel_qp_save(const keel_qp *qp, uint8_t *buf, size_t cap, size_t *len);
 KEEL_MUST_CHECK keel_status keel_qp_load(keel_qp *qp, const uint8_t *buf, size_t len);
 

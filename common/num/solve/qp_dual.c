@@ -1,11 +1,11 @@
 /* Dual active set of Goldfarb and Idnani (1983), in the variables that can move.
  *
  * Starts at the unconstrained minimum and takes in violated constraints one by one, keeping
- * J'SJ = I and N = J_1^-T R for the active normals N. Every full step raises the dual objective, and
- * between two full steps at most q constraints leave, so it ends without any rule against cycling;
- * the bound on iterations only guards against rounding. A violated constraint whose normal depends
- * on the active ones and that no exchange can mend is a proof of infeasibility: its multipliers are
- * unique, so the constraints with one that is not zero are a minimal conflict.
+ * J'SJ = I and N = J_1^-T R for the active normals N. Every full step raises the dual objective,
+ * and between two full steps at most q constraints leave, so it ends without any rule against
+ * cycling; the bound on iterations only guards against rounding. A violated constraint whose normal
+ * depends on the active ones and that no exchange can mend is a proof of infeasibility: its
+ * multipliers are unique, so the constraints with one that is not zero are a minimal conflict.
  *
  * J is in qp->block, R in qp->triangle, both with leading dimension n of the variables that move.
  */
@@ -113,9 +113,10 @@ static void directions(dual *s)
         const double *a = qp->p.a + (size_t)s->candidate * (size_t)qp->n;
         for (int i = 0; i < n; i++)
             s->z[i] = a[qp->pick[i]];
-        keel_la_matvec_t(n, n, s->sign, s->j, n, s->z, 0, s->d);
+        keel_la_matvec_t((keel_la_matrix){n, n, s->j, n}, s->sign, s->z, 0, s->d);
     }
-    keel_la_matvec(n, n - q, 1, s->j + (size_t)q * (size_t)n, n, s->d + q, 0, s->z);
+    const keel_la_matrix j2 = {n, n - q, s->j + (size_t)q * (size_t)n, n};
+    keel_la_matvec(j2, 1, s->d + q, 0, s->z);
     memcpy(s->rd, s->d, (size_t)q * sizeof *s->rd);
     for (int j = q - 1; j >= 0; j--) {
         const double *column = s->r + (size_t)j * (size_t)n;
@@ -129,14 +130,15 @@ static void directions(dual *s)
 static void take_in(dual *s)
 {
     const int n = s->n, q = s->q, left = n - q;
-    double *v = s->d + q, *j2 = s->j + (size_t)q * (size_t)n;
+    const keel_la_matrix j2 = {n, left, s->j + (size_t)q * (size_t)n, n};
+    double *v = s->d + q;
     const double length = sqrt(keel_la_dot(left, v, v));
     const double end = v[0] > 0 ? -length : length;
     v[0] -= end;
     const double squared = keel_la_dot(left, v, v);
     if (squared > 0) {
-        keel_la_matvec(n, left, 1, j2, n, v, 0, s->z);
-        keel_la_rank_one(n, left, -2 / squared, s->z, v, j2, n);
+        keel_la_matvec(j2, 1, v, 0, s->z);
+        keel_la_rank_one(j2, -2 / squared, s->z, v);
     }
     double *column = s->r + (size_t)q * (size_t)n;
     memcpy(column, s->d, (size_t)q * sizeof *column);
@@ -253,27 +255,25 @@ static qp_step satisfy(dual *s, int *budget)
     return QP_STEP_UNSETTLED;
 }
 
-/* A candidate that cannot be met: a conflict if it is missed by more than the tolerance, else past
- * mending and left alone. */
+/* A candidate that cannot be met: a conflict if the proof holds. If not, what holds implies it and
+ * only rounding of x says that it is missed: it is left alone. */
 static qp_step take_candidate(dual *s, int k, double sign, int *budget)
 {
     keel_qp *qp = s->qp;
+    keel_qp_answer unused;
     s->candidate = k;
     s->sign = sign;
     const qp_step step = satisfy(s, budget);
     if (step != QP_STEP_CONFLICT)
         return step;
-    const double size = qp_point_size(qp);
-    if (qp_missed(qp, k, value_of(qp, k), sign > 0 ? -1 : 1, size) > 0.1 * KEEL_QP_TOLERANCE) {
-        write_proof(s);
+    write_proof(s);
+    if (qp_certify_conflict(qp, &unused))
         return QP_STEP_CONFLICT;
-    }
     qp->ignored[k] = true;
     return QP_STEP_DONE;
 }
 
-/* The side missed most, ties to the lowest number; -1 when all hold. */
-static int most_missed(const keel_qp *qp, double *sign)
+int qp_most_missed(const keel_qp *qp, double *sign)
 {
     const double size = qp_point_size(qp);
     double worst = QP_FEASIBLE;
@@ -310,7 +310,7 @@ qp_step qp_dual_active_set(keel_qp *qp)
         if (step != QP_STEP_DONE)
             return step;
     }
-    for (int k; (k = most_missed(qp, &sign)) >= 0;) {
+    for (int k; (k = qp_most_missed(qp, &sign)) >= 0;) {
         const qp_step step = take_candidate(&s, k, sign, &budget);
         if (step != QP_STEP_DONE)
             return step;

@@ -16,18 +16,24 @@
 #include <string.h>
 
 #define REFINE_FROM 1e-14 /* scaled; a clean solve leaves about 1e-16 */
-enum { REFINE_MAX = 3 };
+enum { ROUNDS_MAX = 4 };
 
 static int pick_free(keel_qp *qp)
 {
     int k = 0;
     for (int i = 0; i < qp->n; i++) {
-        const signed char side = qp->status[qp->m + i];
-        qp->x[i] = side == 0 ? 0 : side > 0 ? qp->hi[qp->m + i] : qp->lo[qp->m + i];
-        if (side == 0)
+        if (qp->status[qp->m + i] == 0)
             qp->pick[k++] = i;
     }
     return k;
+}
+
+static void place_held(keel_qp *qp)
+{
+    for (int i = 0; i < qp->n; i++) {
+        const signed char side = qp->status[qp->m + i];
+        qp->x[i] = side == 0 ? 0 : side > 0 ? qp->hi[qp->m + i] : qp->lo[qp->m + i];
+    }
 }
 
 static int pick_rows(keel_qp *qp)
@@ -85,98 +91,128 @@ static double held_side(const keel_qp *qp, int r)
     return qp->status[r] > 0 || qp_is_fixed(qp, r) ? qp->hi[r] : qp->lo[r];
 }
 
-/* Right-hand sides before the first solve: v over the columns of A_RF', and b. */
-static void gather(keel_qp *qp, int k, int rows)
+qp_step qp_factor(keel_qp *qp)
 {
-    const int n = qp->n;
-    double *v = qp->columns + (size_t)rows * (size_t)k;
-    keel_sym_matvec(n, qp->p.s, qp->x, qp->gradient, qp->scratch);
-    for (int j = 0; j < k; j++) {
-        const int i = qp->pick[j];
-        v[j] = (qp->p.c != NULL ? qp->p.c[i] : 0) - qp->gradient[i];
-    }
+    const int k = qp->free_n = pick_free(qp), rows = qp->held_n = pick_rows(qp);
     for (int s = 0; s < rows; s++) {
-        const double *row = qp->p.a + (size_t)qp->row_pick[s] * (size_t)n;
+        const double *row = qp->p.a + (size_t)qp->row_pick[s] * (size_t)qp->n;
         double *column = qp->columns + (size_t)s * (size_t)k;
         for (int j = 0; j < k; j++)
             column[j] = row[qp->pick[j]];
-        qp->rhs[s] = held_side(qp, qp->row_pick[s]) - keel_la_dot(n, row, qp->x);
     }
+    keel_sym_block(qp->n, qp->p.s, qp->pick, k, qp->block);
+    if (keel_chol_factor(k, qp->block, k, QP_PIVOT_MIN) != KEEL_CHOL_FACTORED)
+        return QP_STEP_SINGULAR;
+    keel_tri_solve(k, rows, qp->block, k, qp->columns, k);
+    keel_la_gram(k, rows, qp->columns, qp->gram);
+    factor_rows(rows, qp->gram);
+    return QP_STEP_DONE;
 }
 
-/* The rest of the system for V, v = L^-1 (...) and b in place; adds what it finds to x and y. */
-static void add_solution(keel_qp *qp, int k, int rows)
+/* Where v goes: the column behind those of V. */
+static double *last_column(keel_qp *qp)
 {
-    double *v = qp->columns + (size_t)rows * (size_t)k;
-    if (rows > 0) {
-        keel_la_matvec_t(k, rows, 1, qp->columns, k, v, -1, qp->rhs);
-        solve_rows(rows, qp->gram, qp->rhs);
-        keel_la_matvec(k, rows, -1, qp->columns, k, qp->rhs, 1, v);
-        for (int s = 0; s < rows; s++)
-            qp->y[qp->row_pick[s]] += qp->rhs[s];
-    }
+    return qp->columns + (size_t)qp->held_n * (size_t)qp->free_n;
+}
+
+/* The rest of the system for v and b in place: y in rhs, x_F in the last column. */
+static void solve_factored(keel_qp *qp)
+{
+    const int k = qp->free_n, rows = qp->held_n;
+    const keel_la_matrix columns = {k, rows, qp->columns, k};
+    double *v = last_column(qp);
+    keel_tri_solve(k, 1, qp->block, k, v, k);
+    keel_la_matvec_t(columns, 1, v, -1, qp->rhs);
+    solve_rows(rows, qp->gram, qp->rhs);
+    keel_la_matvec(columns, -1, qp->rhs, 1, v);
     keel_tri_solve_t(k, 1, qp->block, k, v, k);
-    for (int j = 0; j < k; j++)
-        qp->x[qp->pick[j]] += v[j];
-    qp_refresh(qp);
 }
 
-/* What the system still lacks, as new right-hand sides; the largest, scaled. */
-static double lacking(keel_qp *qp, int k, int rows)
+/* What the system still lacks, as right-hand sides; the largest, scaled. */
+static double lacking(keel_qp *qp)
 {
+    const int k = qp->free_n, rows = qp->held_n;
     const double size = qp_point_size(qp);
-    double *v = qp->columns + (size_t)rows * (size_t)k;
+    double *v = last_column(qp);
     double largest = 0;
     for (int j = 0; j < k; j++) {
         v[j] = -qp->gradient[qp->pick[j]];
-        largest = fmax(largest, fabs(v[j]) / (qp->scale * size));
+        largest = qp_larger(largest, fabs(v[j]) / (qp->scale * size));
     }
     for (int s = 0; s < rows; s++) {
         const int r = qp->row_pick[s];
         const bool left_out = !(qp->gram[(size_t)s * (size_t)rows + (size_t)s] > 0);
         qp->rhs[s] = left_out ? 0 : held_side(qp, r) - qp->row_value[r];
-        largest = fmax(largest, fabs(qp->rhs[s]) / fmax(1, qp->row_size[r] * size));
+        largest = qp_larger(largest, fabs(qp->rhs[s]) / qp_larger(1, qp->row_size[r] * size));
     }
     return largest;
 }
 
+/* The solution in its factored places, as full vectors. */
+static void scatter(const keel_qp *qp, double *dx, double *dy)
+{
+    const double *v = qp->columns + (size_t)qp->held_n * (size_t)qp->free_n;
+    memset(dx, 0, (size_t)qp->n * sizeof *dx);
+    memset(dy, 0, (size_t)qp->m * sizeof *dy);
+    for (int j = 0; j < qp->free_n; j++)
+        dx[qp->pick[j]] = v[j];
+    for (int s = 0; s < qp->held_n; s++)
+        dy[qp->row_pick[s]] = qp->rhs[s];
+}
+
+/* gradient += S dx + A'dy, row_value += A dx. */
+static void add_effect(keel_qp *qp, const double *dx, const double *dy)
+{
+    const int n = qp->n;
+    keel_sym_matvec(n, qp->p.s, dx, qp->effect, qp->scratch);
+    for (int i = 0; i < n; i++)
+        qp->gradient[i] += qp->effect[i];
+    for (int r = 0; r < qp->m; r++) {
+        const double *row = qp->p.a + (size_t)r * (size_t)n;
+        qp->row_value[r] += keel_la_dot(n, row, dx);
+        if (dy[r] != 0) /* exact: a row not held */
+            keel_la_add_scaled(n, dy[r], row, qp->gradient);
+    }
+}
+
 qp_step qp_equality_solve(keel_qp *qp)
 {
-    const int k = pick_free(qp);
-    const int rows = pick_rows(qp);
-    memset(qp->y, 0, (size_t)qp->m * sizeof *qp->y);
-    if (k == 0) {
-        qp_refresh(qp);
-        return QP_STEP_DONE;
-    }
-    gather(qp, k, rows);
-    keel_sym_block(qp->n, qp->p.s, qp->pick, k, qp->block);
-    if (keel_chol_factor(k, qp->block, k, QP_PIVOT_MIN) != KEEL_CHOL_FACTORED)
+    if (qp_factor(qp) != QP_STEP_DONE)
         return QP_STEP_SINGULAR;
-    keel_tri_solve(k, rows + 1, qp->block, k, qp->columns, k);
-    keel_la_gram(k, rows, qp->columns, qp->gram);
-    factor_rows(rows, qp->gram);
-    add_solution(qp, k, rows);
-    /* V'V squares the condition of rows that nearly depend on each other; corrections win it back */
-    for (int round = 0; round < REFINE_MAX && lacking(qp, k, rows) > REFINE_FROM; round++) {
-        keel_tri_solve(k, 1, qp->block, k, qp->columns + (size_t)rows * (size_t)k, k);
-        add_solution(qp, k, rows);
+    place_held(qp);
+    memset(qp->y, 0, (size_t)qp->m * sizeof *qp->y);
+    qp_refresh(qp);
+    if (qp->free_n == 0)
+        return QP_STEP_DONE;
+    /* the first round solves; V'V squares the condition of rows that nearly depend on each other,
+     * and further rounds win back what that cost */
+    for (int round = 0; round < ROUNDS_MAX && lacking(qp) > REFINE_FROM; round++) {
+        solve_factored(qp);
+        scatter(qp, qp->dx, qp->dy);
+        for (int i = 0; i < qp->n; i++)
+            qp->x[i] += qp->dx[i];
+        for (int r = 0; r < qp->m; r++)
+            qp->y[r] += qp->dy[r];
+        add_effect(qp, qp->dx, qp->dy);
     }
     return QP_STEP_DONE;
 }
 
+double qp_direction(keel_qp *qp, const double *normal, double *dx, double *dy)
+{
+    double *v = last_column(qp);
+    memset(qp->rhs, 0, (size_t)qp->held_n * sizeof *qp->rhs);
+    for (int j = 0; j < qp->free_n; j++)
+        v[j] = normal[qp->pick[j]];
+    solve_factored(qp);
+    scatter(qp, dx, dy);
+    return keel_la_dot(qp->n, dx, normal);
+}
+
 void qp_refresh(keel_qp *qp)
 {
-    const int n = qp->n;
-    keel_sym_matvec(n, qp->p.s, qp->x, qp->gradient, qp->scratch);
-    for (int i = 0; i < n && qp->p.c != NULL; i++)
-        qp->gradient[i] -= qp->p.c[i];
-    for (int r = 0; r < qp->m; r++) {
-        const double *row = qp->p.a + (size_t)r * (size_t)n;
-        qp->row_value[r] = keel_la_dot(n, row, qp->x);
-        if (qp->y[r] == 0) /* exact: a row not held */
-            continue;
-        for (int i = 0; i < n; i++)
-            qp->gradient[i] += qp->y[r] * row[i];
-    }
+    for (int i = 0; i < qp->n; i++)
+        qp->gradient[i] = qp->p.c != NULL ? -qp->p.c[i] : 0;
+    memset(qp->row_value, 0, (size_t)qp->m * sizeof *qp->row_value);
+    add_effect(qp, qp->x, qp->y);
 }

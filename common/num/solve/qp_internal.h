@@ -16,7 +16,7 @@
 /* Part of a pivot's diagonal that must remain: below it the block is singular to working precision
  * (n eps = 1e-13 for 512 variables). */
 #define QP_PIVOT_MIN 1e-13
-/* Part of a row's squared length that the rows before it must leave for it to count as another row. */
+/* Part of a row's squared length that the rows before it must leave for it to be another row. */
 #define QP_ROW_MIN 1e-12
 
 typedef enum qp_step {
@@ -31,6 +31,8 @@ struct keel_qp {
     int n, m;            /* of the problem in hand, and of the warm status between calls */
     bool warm;           /* status came from an answer or a snapshot */
     signed char *status; /* m + n */
+    signed char *next;   /* m + n: what block pivoting changes the status to */
+    signed char *best;   /* m + n: the status with the fewest wrong entries it has seen */
 
     keel_qp_problem p; /* borrowed during the call */
     double *lo, *hi;   /* m + n; +-HUGE_VAL where there is no bound */
@@ -43,19 +45,28 @@ struct keel_qp {
     double *row_value; /* m: A x */
     int *conflict;     /* m + n */
 
-    int *pick, *row_pick; /* free variables (n), rows held (m) */
-    int *scratch;         /* n */
-    double *block;        /* n x n: free block, or J of the dual method */
-    double *columns;      /* n x (m + 1) */
-    double *gram;         /* m x m */
-    double *rhs;          /* m */
+    int *pick, *row_pick; /* free variables (n), rows held (m), as last factored */
+    int free_n, held_n;
+    int *scratch;    /* n */
+    double *block;   /* n x n: free block, or J of the dual method */
+    double *columns; /* n x (m + 1) */
+    double *gram;    /* m x m */
+    double *rhs;     /* m */
+    double *dx, *dy; /* n, m: what a solve adds to x and y */
+    double *effect;  /* n: S dx */
 
     double *triangle; /* n x n: R of the dual method */
-    double *work;     /* 4 n + m: vectors of the dual method */
+    double *work;     /* 4 n + m + 1: vectors of the dual methods */
     int *active;      /* n: what the columns of R are */
     int *position;    /* n: index among the variables that can move, or -1 */
     bool *ignored;    /* m + n: missed by less than the tolerance and past mending */
 };
+
+/* fmax without the call it costs on the hot path; no NaN gets here. */
+static inline double qp_larger(double a, double b)
+{
+    return a > b ? a : b;
+}
 
 /* Largest |x| or 1: the size of the point, by which rounding in sums of it grows. */
 double qp_point_size(const keel_qp *qp);
@@ -69,11 +80,26 @@ bool qp_is_fixed(const keel_qp *qp, int k); /* both sides are one number */
  * on the ones before are left out with y = 0. Cost k^3/3 + n k for k free. */
 qp_step qp_equality_solve(keel_qp *qp);
 
-/* gradient and row_value of the x and y in hand. */
+/* The factors alone: S_FF in block, V in columns, V'V in gram. */
+qp_step qp_factor(keel_qp *qp);
+
+/* With the factors in hand: how x (n) and y (m) answer to a force along `normal`, the held
+ * constraints kept. Returns normal'dx >= 0; about 0 when the normal depends on the held ones. */
+double qp_direction(keel_qp *qp, const double *normal, double *dx, double *dy);
+
+/* gradient and row_value of the x and y in hand, from nothing. */
 void qp_refresh(keel_qp *qp);
 
-/* Change every part of the status that is wrong at once, again while that helps. */
+/* Change every part of the status that is wrong at once, again while that helps. UNSETTLED leaves
+ * the status that had the fewest wrong entries. */
 qp_step qp_block_pivot(keel_qp *qp);
+
+/* The side missed most by x, ties to the lowest number, sign 1 for a lower side and -1 for an upper
+ * one; -1 when all hold. */
+int qp_most_missed(const keel_qp *qp, double *sign);
+
+/* Dual steps from the status in hand, once what has the wrong multiplier is let go. */
+qp_step qp_repair(keel_qp *qp);
 
 /* Goldfarb and Idnani from the unconstrained minimum; leaves the status of the answer. */
 qp_step qp_dual_active_set(keel_qp *qp);

@@ -4,10 +4,11 @@
 #include "common/num/solve/qp_internal.h"
 
 #include <math.h>
+#include <string.h>
 
 enum {
     STEPS_MAX = 64,
-    LIVES = 10 /* steps in a row that may fail to lower the number of wrong entries */
+    LIVES = 8 /* steps in a row that may fail to lower the number of wrong entries */
 };
 
 static signed char side_of(const keel_qp *qp, int k, double value, double point_size)
@@ -28,34 +29,41 @@ static signed char wanted(const keel_qp *qp, int k, double value, double multipl
     return multiplier * now < -QP_SIGN * qp->scale * size ? 0 : now;
 }
 
-static int change_wrong(keel_qp *qp)
+/* The status the point and multipliers in hand ask for, in next[]; returns how much is new. */
+static int find_wrong(keel_qp *qp, signed char *next)
 {
     const double size = qp_point_size(qp);
-    int changed = 0;
+    int wrong = 0;
     for (int k = 0; k < qp->m + qp->n; k++) {
         const bool is_row = k < qp->m;
         const double value = is_row ? qp->row_value[k] : qp->x[k - qp->m];
         const double multiplier = is_row ? qp->y[k] * qp->row_size[k] : -qp->gradient[k - qp->m];
-        const signed char next = wanted(qp, k, value, multiplier, size);
-        changed += next != qp->status[k] && !qp_is_fixed(qp, k);
-        qp->status[k] = next;
+        next[k] = wanted(qp, k, value, multiplier, size);
+        wrong += next[k] != qp->status[k] && !qp_is_fixed(qp, k);
     }
-    return changed;
+    return wrong;
 }
 
 qp_step qp_block_pivot(keel_qp *qp)
 {
+    const size_t bytes = (size_t)(qp->m + qp->n);
     int fewest = qp->n + qp->m + 1, lives = LIVES;
     for (int step = 0; step < STEPS_MAX && lives > 0; step++) {
         qp->iterations++;
         const qp_step solved = qp_equality_solve(qp);
         if (solved != QP_STEP_DONE)
             return solved;
-        const int changed = change_wrong(qp);
-        if (changed == 0)
+        const int wrong = find_wrong(qp, qp->next);
+        lives--;
+        if (wrong < fewest) {
+            fewest = wrong;
+            lives = LIVES;
+            memcpy(qp->best, qp->status, bytes);
+        }
+        memcpy(qp->status, qp->next, bytes);
+        if (wrong == 0)
             return QP_STEP_DONE;
-        lives = changed < fewest ? LIVES : lives - 1;
-        fewest = changed < fewest ? changed : fewest;
     }
+    memcpy(qp->status, qp->best, bytes);
     return QP_STEP_UNSETTLED;
 }

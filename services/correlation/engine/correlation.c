@@ -1,6 +1,6 @@
 /* Snapshot, little endian: u32 magic, u32 version, u64 universe, u32 n, i64 bar, u32 estimator,
- * u8 log returns, u64 rows taken, u64 rows gapped, i64 last close time, u8 has last, n x i64 last
- * closes, n x u64 row of the last move, blob of the estimator. */
+ * u8 log returns, u64 rows gapped, i64 last close time, u8 has last, n x i64 last
+ * closes, blob of the estimator. */
 #include "services/correlation/engine/correlation.h"
 
 #include "common/base/assert.h"
@@ -18,12 +18,10 @@ enum { SNAPSHOT_MAGIC = 0x524f434b /* "KCOR" */, SNAPSHOT_VERSION = 1 };
 
 /* What changes from row to row, beside the estimator. */
 typedef struct corr_state {
-    uint64_t rows_taken; /* complete return rows */
     uint64_t rows_gapped;
     int64_t last_ns; /* close time of the last row, complete or not; INT64_MIN before it */
     bool has_last;   /* a complete row was seen: closes[] is it */
     int64_t *closes; /* n */
-    uint64_t *moved; /* n: rows_taken when the instrument last moved; 0 = never */
 } corr_state;
 
 struct keel_corr {
@@ -95,13 +93,11 @@ static void state_init(corr_state *s, int n)
 {
     s->last_ns = INT64_MIN;
     s->closes = keel_xcalloc((size_t)n, sizeof *s->closes);
-    s->moved = keel_xcalloc((size_t)n, sizeof *s->moved);
 }
 
 static void state_fini(corr_state *s)
 {
     keel_free(&s->closes);
-    keel_free(&s->moved);
 }
 
 keel_corr *keel_corr_new(const keel_corr_cfg *cfg, keel_err *err)
@@ -170,29 +166,29 @@ static int rows_held(const keel_corr *eng)
     return rows < INT_MAX ? (int)rows : INT_MAX;
 }
 
-/* The window replaces rows by updates that leave rounding noise where an instrument stands still;
- * the count of rows since its last move is exact. */
-static bool stood_still(const keel_corr *eng, int i)
+static double variance_floor(const keel_corr *eng)
 {
-    const corr_state *s = &eng->now;
-    if (s->moved[i] == 0)
-        return true;
-    return !is_ewma(eng) && s->rows_taken - s->moved[i] >= (uint64_t)eng->cfg.rows_window;
+    const int n = eng->cfg.n;
+    double largest = 0.0;
+    for (int i = 0; i < n; i++)
+        largest = fmax(largest, eng->covariance[keel_packed_at(n, i, i)]);
+    return fmax(KEEL_CORR_VARIANCE_FLOOR, KEEL_CORR_CALM_FRAC * largest);
 }
 
-static void fill_volatility(keel_corr *eng)
+/* 0 where the floor applies. Where an instrument stands still the window's updates leave rounding
+ * noise, far below the floor. */
+static void fill_volatility(keel_corr *eng, double floor_variance)
 {
     const int n = eng->cfg.n;
     for (int i = 0; i < n; i++) {
         const double variance = eng->covariance[keel_packed_at(n, i, i)];
-        const bool flat = stood_still(eng, i) || variance < KEEL_CORR_VARIANCE_FLOOR;
-        eng->volatility[i] = flat ? 0.0 : sqrt(variance);
+        eng->volatility[i] = variance < floor_variance ? 0.0 : sqrt(variance);
     }
 }
 
 /* Correlation from covariance and volatility (0 = floored), then covariance from correlation, so
  * that the two messages cannot disagree. Returns the mean of the off-diagonal. */
-static double fill_matrices(keel_corr *eng, double keep_frac)
+static double fill_matrices(keel_corr *eng, double keep_frac, double floor_variance)
 {
     const int n = eng->cfg.n;
     double *v = eng->volatility;
@@ -208,7 +204,7 @@ static double fill_matrices(keel_corr *eng, double keep_frac)
         }
     }
     for (int i = 0; i < n; i++)
-        v[i] = fmax(v[i], sqrt(KEEL_CORR_VARIANCE_FLOOR));
+        v[i] = fmax(v[i], sqrt(floor_variance));
     for (int j = 0; j < n; j++) {
         for (int i = j; i < n; i++) {
             const size_t at = keel_packed_at(n, i, j);
@@ -243,8 +239,9 @@ static void emit(keel_corr *eng, int64_t close_ns, keel_corr_out *out)
                                    ? keel_ewma_covariance(eng->ewma, eng->covariance)
                                    : keel_rolling_covariance(eng->rolling, eng->covariance);
     KEEL_ASSERT(status == KEEL_OK);
-    fill_volatility(eng);
-    const double mean = fill_matrices(eng, 1.0 - basis.shrinkage_frac);
+    const double floor_variance = variance_floor(eng);
+    fill_volatility(eng, floor_variance);
+    const double mean = fill_matrices(eng, 1.0 - basis.shrinkage_frac, floor_variance);
     out->made |= KEEL_CORR_MADE_MATRIX;
     out->correlation = (keel_correlation){
         .universe_hash = c->universe_hash,
@@ -268,10 +265,6 @@ static void emit(keel_corr *eng, int64_t close_ns, keel_corr_out *out)
 
 static void take_returns(keel_corr *eng)
 {
-    eng->now.rows_taken++;
-    for (int i = 0; i < eng->cfg.n; i++)
-        if (eng->returns[i] != 0.0) /* exact: equal closes give exactly 0 */
-            eng->now.moved[i] = eng->now.rows_taken;
     /* Closes are positive 64-bit integers, so a return is at most 2^63 and never refused. */
     const keel_status status = is_ewma(eng) ? keel_ewma_push(eng->ewma, eng->returns)
                                             : keel_rolling_push(eng->rolling, eng->returns);
@@ -324,13 +317,10 @@ keel_status keel_corr_save(const keel_corr *eng, uint8_t *buf, size_t cap, size_
     keel_pack_i64(&p, eng->cfg.bar_ns);
     keel_pack_u32(&p, eng->cfg.estimator);
     keel_pack_u8(&p, eng->cfg.log_returns);
-    keel_pack_u64(&p, s->rows_taken);
     keel_pack_u64(&p, s->rows_gapped);
     keel_pack_i64(&p, s->last_ns);
     keel_pack_u8(&p, s->has_last);
     keel_pack_i64s(&p, s->closes, (size_t)eng->cfg.n);
-    for (int i = 0; i < eng->cfg.n; i++)
-        keel_pack_u64(&p, s->moved[i]);
     if (save_estimator(eng, NULL, 0, &blob) == KEEL_OK)
         KEEL_ASSERT(blob == 0);
     keel_pack_u32(&p, (uint32_t)blob);
@@ -352,17 +342,14 @@ static keel_status unpack_state(keel_corr *eng, keel_unpacker *u, const uint8_t 
         keel_unpack_u32(u) == eng->cfg.estimator && keel_unpack_u8(u) == eng->cfg.log_returns;
     if (!same)
         return KEEL_EFORMAT;
-    s->rows_taken = keel_unpack_u64(u);
     s->rows_gapped = keel_unpack_u64(u);
     s->last_ns = keel_unpack_i64(u);
     const uint8_t has_last = keel_unpack_u8(u);
     s->has_last = has_last == 1;
     keel_unpack_i64s(u, s->closes, (size_t)eng->cfg.n);
     bool ok = has_last <= 1;
-    for (int i = 0; i < eng->cfg.n; i++) {
-        s->moved[i] = keel_unpack_u64(u);
-        ok = ok && s->moved[i] <= s->rows_taken && (s->has_last ? s->closes[i] > 0 : true);
-    }
+    for (int i = 0; i < eng->cfg.n; i++)
+        ok = ok && (s->has_last ? s->closes[i] > 0 : s->closes[i] == 0);
     *blob = keel_unpack_blob(u, blob_len);
     KEEL_TRY(keel_unpacker_done(u));
     return ok ? KEEL_OK : KEEL_EFORMAT;

@@ -7,7 +7,8 @@
  *          ROLLING   covariance of the last W return rows about their mean, divisor rows - 1
  *          EWMA      zero mean, weights lambda^age normalised over the rows seen
  *          DIAGONAL  the variances of ROLLING, all correlations 0
- *          v[i] = max(variance, KEEL_CORR_VARIANCE_FLOOR); below the floor correlations are 0.
+ *          v[i] = max(variance[i], floor), floor = max(1e-12, 1e-6 max_j variance[j]); an
+ *          instrument below the floor has no correlation with any other.
  *          rows_effective = (sum of weights)^2 / sum of squared weights
  *          delta = max(1e-10, 1 - rows_effective / rows_full_trust)
  *          C[i,j] = (1 - delta) cov[i,j] / sqrt(v[i] v[j]),  S[i,j] = C[i,j] sqrt(v[i] v[j])
@@ -29,6 +30,7 @@
 #include "common/domain/estimate.h"
 
 #define KEEL_CORR_VARIANCE_FLOOR 1e-12 /* per bar: a volatility of 0.01 bp, below any market's */
+#define KEEL_CORR_CALM_FRAC      1e-6  /* of the largest variance; docs say what it is for */
 #define KEEL_CORR_RIDGE          1e-10 /* least shrinkage: n * 2^-52 stays far below it */
 
 enum { KEEL_CORR_CELLS_MAX = 800000 }; /* window x n: a snapshot stays under 8 MiB */
@@ -59,7 +61,7 @@ typedef struct keel_corr_out {
     keel_covariance covariance;   /* valid until the next call on this engine */
 } keel_corr_out;
 
-/* Build an engine. NULL with *err (may be NULL): KEEL_ERANGE, KEEL_EINVAL; the text names the field.
+/* Build an engine. NULL with *err (may be NULL) on KEEL_ERANGE or KEEL_EINVAL, naming the field.
  * The caller owns the result and ends it with keel_corr_free(). */
 KEEL_MUST_CHECK keel_corr *keel_corr_new(const keel_corr_cfg *cfg, keel_err *err);
 

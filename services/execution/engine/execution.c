@@ -286,6 +286,8 @@ keel_status keel_execution_plan(keel_execution *eng, uint64_t step, keel_order_p
     name_plan(eng, step, plan.plan_id);
     KEEL_ASSERT(keel_text_copy(plan.portfolio, sizeof plan.portfolio, eng->portfolio) == KEEL_OK);
     review_slots(eng, &plan);
+    s->consumed_now = s->fresh;
+    s->approval_before = s->approval_step;
     if (s->fresh) {
         count_cash(eng);
         for (int i = 0; i < eng->n; i++)

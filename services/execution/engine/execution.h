@@ -81,8 +81,8 @@ void keel_execution_done(keel_execution *eng, keel_plan_done *out);
 /* Start again from one's own records, oldest first (PROTOCOL P4): a PlanDone replaces all state
  * but the trading mode; plans and fills after it are added. An approval that a plan consumed is not
  * planned again. KEEL_EUNKNOWN another portfolio, book or instrument; KEEL_ENOTFOUND a fill of an
- * order that is not open; KEEL_EORDER a plan not after the last; KEEL_EINVAL. State unchanged on
- * refusal. */
+ * order that is not open; KEEL_EORDER a plan before the last; KEEL_EINVAL. State unchanged on
+ * refusal. A plan of the step planned last replaces it: what the log holds stands (R1). */
 KEEL_MUST_CHECK keel_status keel_execution_on_own_plan(keel_execution *eng, uint64_t step,
                                                        const keel_order_plan *plan);
 KEEL_MUST_CHECK keel_status keel_execution_on_own_fill(keel_execution *eng, const keel_fill *fill);

@@ -25,9 +25,11 @@ typedef struct slot {
 typedef struct execution_state {
     keel_trading_mode mode;
     uint64_t planned_step;
-    uint64_t approval_step; /* newest approval planned; the waiting one's is fresh_step */
-    uint64_t approval_hash; /* of the newest approval planned */
-    bool hash_only;         /* started from a plan without its PlanDone: known by hash alone */
+    uint64_t approval_step;   /* newest approval planned; the waiting one's is fresh_step */
+    uint64_t approval_hash;   /* of the newest approval planned */
+    bool hash_only;           /* started from a plan without its PlanDone: known by hash alone */
+    bool consumed_now;        /* the last plan consumed an approval */
+    uint64_t approval_before; /* approval_step before that */
     char plan_id[KEEL_ID_MAX];
     int64_t cash_micros;
     int64_t keep_micros; /* what buying leaves */

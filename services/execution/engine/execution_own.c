@@ -26,13 +26,11 @@ static void take_order(keel_execution *eng, const keel_order *o)
     eng->slots[o->instrument] = (slot){.state = SLOT_OPEN, .order = *o};
 }
 
-keel_status keel_execution_on_own_plan(keel_execution *eng, uint64_t step,
-                                       const keel_order_plan *plan)
+static keel_status check_plan(const keel_execution *eng, uint64_t step, const keel_order_plan *plan)
 {
-    execution_state *s = &eng->state;
     if (strcmp(plan->portfolio, eng->portfolio) != 0)
         return KEEL_EUNKNOWN;
-    if (step <= s->planned_step)
+    if (step < eng->state.planned_step)
         return KEEL_EORDER;
     for (int i = 0; i < plan->orders_n; i++)
         KEEL_TRY(check_order(eng, &plan->orders[i]));
@@ -40,6 +38,33 @@ keel_status keel_execution_on_own_plan(keel_execution *eng, uint64_t step,
         if (plan->skipped[i].instrument < 0 || plan->skipped[i].instrument >= eng->n)
             return KEEL_EUNKNOWN;
     }
+    return KEEL_OK;
+}
+
+/* The log holds another plan of this step than the one just made: take back what was made, and let
+ * an approval that only the own plan consumed wait for the next. */
+static void take_back(keel_execution *eng, const keel_order_plan *stored)
+{
+    execution_state *s = &eng->state;
+    const size_t len = strlen(s->plan_id);
+    for (int i = 0; i < eng->n; i++) {
+        const char *id = eng->slots[i].order.order_id;
+        if (strncmp(id, s->plan_id, len) == 0 && id[len] == '/')
+            eng->slots[i].state = SLOT_EMPTY;
+    }
+    if (s->consumed_now && stored->approval_hash != s->approval_hash) {
+        s->fresh = true;
+        s->approval_step = s->approval_before;
+    }
+}
+
+keel_status keel_execution_on_own_plan(keel_execution *eng, uint64_t step,
+                                       const keel_order_plan *plan)
+{
+    execution_state *s = &eng->state;
+    KEEL_TRY(check_plan(eng, step, plan));
+    if (step == s->planned_step)
+        take_back(eng, plan);
     for (int i = 0; i < plan->skipped_n; i++) {
         if (plan->skipped[i].reason.code != KEEL_REASON_NO_BAR)
             eng->slots[plan->skipped[i].instrument].state = SLOT_EMPTY;
@@ -52,6 +77,7 @@ keel_status keel_execution_on_own_plan(keel_execution *eng, uint64_t step,
         s->fresh = s->fresh && s->fresh_hash != plan->approval_hash;
     }
     s->planned_step = step;
+    s->consumed_now = false;
     s->fills = 0;
     memcpy(s->plan_id, plan->plan_id, sizeof s->plan_id);
     return KEEL_OK;

@@ -45,6 +45,8 @@ static void pack_state(keel_packer *p, const execution_state *s)
     keel_pack_u64(p, s->approval_step);
     keel_pack_u64(p, s->approval_hash);
     keel_pack_u8(p, s->hash_only);
+    keel_pack_u8(p, s->consumed_now);
+    keel_pack_u64(p, s->approval_before);
     keel_pack_str(p, s->plan_id);
     keel_pack_i64(p, s->cash_micros);
     keel_pack_i64(p, s->keep_micros);
@@ -129,6 +131,8 @@ static void unpack_state(keel_unpacker *u, int n, execution_state *s)
     s->approval_step = keel_unpack_u64(u);
     s->approval_hash = keel_unpack_u64(u);
     s->hash_only = unpack_bool(u);
+    s->consumed_now = unpack_bool(u);
+    s->approval_before = keel_unpack_u64(u);
     keel_unpack_str(u, s->plan_id, sizeof s->plan_id);
     s->cash_micros = keel_unpack_i64(u);
     s->keep_micros = keel_unpack_i64(u);

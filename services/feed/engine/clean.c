@@ -31,12 +31,6 @@ void keel_clean_free(keel_clean **clean)
     keel_free(clean);
 }
 
-/* Division keeps away from overflow: a >= 10 b is a / 10 >= b for whole b. */
-static bool is_jump(int64_t a, int64_t b)
-{
-    return a / KEEL_CLEAN_JUMP >= b || b / KEEL_CLEAN_JUMP >= a;
-}
-
 static bool contradicts(const keel_bar *bar)
 {
     if (bar->open_units == 0 && bar->high_units == 0 && bar->low_units == 0)
@@ -50,8 +44,9 @@ static bool contradicts(const keel_bar *bar)
 static bool bar_jumps(const keel_bar *bar, int64_t from_units)
 {
     if (bar->high_units == 0)
-        return is_jump(bar->close_units, from_units);
-    return is_jump(bar->high_units, from_units) || is_jump(bar->low_units, from_units);
+        return keel_clean_is_jump(bar->close_units, from_units);
+    return keel_clean_is_jump(bar->high_units, from_units) ||
+           keel_clean_is_jump(bar->low_units, from_units);
 }
 
 keel_verdict keel_clean_on_bar(keel_clean *clean, int instrument, const keel_bar *bar)
@@ -61,7 +56,7 @@ keel_verdict keel_clean_on_bar(keel_clean *clean, int instrument, const keel_bar
     if (contradicts(bar))
         return KEEL_VERDICT_REFUSED;
     if (l->accepted_units != 0 && bar_jumps(bar, l->accepted_units)) {
-        const bool consistent = l->held > 0 && !is_jump(bar->close_units, l->held_units);
+        const bool consistent = l->held > 0 && !keel_clean_is_jump(bar->close_units, l->held_units);
         l->held = consistent ? l->held + 1 : 1;
         l->held_units = bar->close_units;
         if (l->held < KEEL_CLEAN_PROOF)
@@ -69,4 +64,16 @@ keel_verdict keel_clean_on_bar(keel_clean *clean, int instrument, const keel_bar
     }
     *l = (level){.accepted_units = bar->close_units};
     return KEEL_VERDICT_ACCEPTED;
+}
+
+int64_t keel_clean_accepted_units(const keel_clean *clean, int instrument)
+{
+    KEEL_ASSERT(instrument >= 0 && instrument < clean->n);
+    return clean->levels[instrument].accepted_units;
+}
+
+/* Division keeps away from overflow: a >= 10 b is a / 10 >= b for whole b. */
+bool keel_clean_is_jump(int64_t units, int64_t accepted_units)
+{
+    return units / KEEL_CLEAN_JUMP >= accepted_units || accepted_units / KEEL_CLEAN_JUMP >= units;
 }

@@ -3,10 +3,10 @@
  * ROOM     services/feed/engine: pure.
  * MODEL    A bar whose prices contradict each other is refused. A bar any price of which is
  *          KEEL_CLEAN_JUMP times the last accepted close, or a part of it as small, is held back:
- *          a slipped decimal point is far more common than such a move. Held bars whose closes do not jump
- *          against each other are consistent; the KEEL_CLEAN_PROOF-th in a row is accepted, and the
- *          level with it (a split, a redenomination). An accepted bar in between, or a jump among the
- *          held ones, starts the count anew; a missing bar does not.
+ *          a slipped decimal point is far more common than such a move. Held bars whose closes do
+ *          not jump against each other are consistent; the KEEL_CLEAN_PROOF-th in a row is
+ *          accepted, and the level with it (a split, a redenomination). An accepted bar in between,
+ *          or a jump among the held ones, starts the count anew; a missing bar does not.
  * SHAPE    State per instrument: last accepted close, last held close, count held.
  * MEMORY   keel_clean_new takes all storage.
  * THREADS  one thread per object.
@@ -42,5 +42,10 @@ void keel_clean_free(keel_clean **clean);
 
 /* Judge the next bar of an instrument, 0 <= instrument < n; close_units > 0. Cost: O(1). */
 keel_verdict keel_clean_on_bar(keel_clean *clean, int instrument, const keel_bar *bar);
+
+/* The last accepted close of an instrument, 0 before the first; and whether `units` jumps from it:
+ * what a complaint about a held bar names. */
+int64_t keel_clean_accepted_units(const keel_clean *clean, int instrument);
+bool keel_clean_is_jump(int64_t units, int64_t accepted_units);
 
 #endif

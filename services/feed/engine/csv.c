@@ -202,7 +202,7 @@ static keel_status read_header(parser *p, size_t end)
 }
 
 /* Index of the symbol at `name`, taken into the list when new; -1 when it can be none, -2 when the
- * list is full. Files mostly repeat one order of symbols, so the one after the last is tried first. */
+ * list is full. Files mostly repeat one order of symbols, so the one after the last comes first. */
 static int symbol_of(parser *p, uint32_t name)
 {
     keel_csv *csv = p->csv;

@@ -5,9 +5,9 @@
  *            wide  date,BTC,ETH,...              one line per time, closes
  *            long  date,symbol,open,high,low,close,volume   one line per time and symbol; only
  *                  date, symbol and close are required; other columns are passed over
- *          The first column is date, time, time_utc or timestamp, UTC. RFC 4180 quoting (Shafranovich
- *          2005), except that a quoted field ends on its line; CRLF and a byte order mark are taken;
- *          blanks around a field are dropped; an empty field is a missing value.
+ *          The first column is date, time, time_utc or timestamp, UTC. RFC 4180 quoting
+ *          (Shafranovich 2005), except that a quoted field ends on its line; CRLF and a byte order
+ *          mark are taken; blanks around a field are dropped; an empty field is a missing value.
  *          Times of a wide file, and of each symbol of a long file, must increase.
  * SHAPE    Records hold `columns` cells each; a cell is an offset into `text`, NUL-terminated.
  *          Numbers stay text here: only the instrument knows its unit.
@@ -66,10 +66,10 @@ typedef struct keel_csv {
     char *text;               /* owned */
 } keel_csv;
 
-/* Parse text[len] (borrowed for the call). Bad lines are added to *complaints and left out. NULL with
- * *err (may be NULL) when the file as a whole is refused, by name: KEEL_EFORMAT no header, no time
- * column, one column, no rows, one row, a repeated symbol, not text; KEEL_ETOOBIG more columns,
- * symbols, lines or bytes than above. Cost: O(len). */
+/* Parse text[len] (borrowed for the call). Bad lines are added to *complaints and left out. NULL
+ * with *err (may be NULL) when the file as a whole is refused, by name: KEEL_EFORMAT no header, no
+ * time column, one column, no rows, one row, a repeated symbol, not text; KEEL_ETOOBIG more
+ * columns, symbols, lines or bytes than above. Cost: O(len). */
 KEEL_MUST_CHECK keel_csv *keel_csv_new(const char *name, const char *text, size_t len,
                                        keel_complaints *complaints, keel_err *err);
 void keel_csv_free(keel_csv **csv);

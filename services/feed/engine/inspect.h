@@ -1,12 +1,13 @@
 /* inspect.h - what is in a set of price files: the report behind `keel data check`.
  *
  * ROOM     services/feed/engine: pure.
- * MODEL    Runs the feed's own reading and cleaning over the files and counts. price_exp of a symbol
- *          = the most digits after the point that any of its prices has (trailing zeros apart), at least
- *          KEEL_INSPECT_EXP_MIN and at most KEEL_EXP_MAX, lowered until its largest price times
- *          KEEL_INSPECT_GROWTH fits 64 bits. A symbol with bars of a day or less that never open on a
- *          Saturday or Sunday is guessed to trade on weekdays; with fewer than seven days, or bars
- *          longer than a day, nothing can be told and it counts as continuous.
+ * MODEL    Runs the feed's own reading and cleaning over the files and counts. price_exp of a
+ *          symbol = the most digits after the point that any of its prices has (trailing zeros
+ *          apart), at least KEEL_INSPECT_EXP_MIN and at most KEEL_EXP_MAX, lowered until its
+ *          largest price times KEEL_INSPECT_GROWTH fits 64 bits. A symbol with bars of a day or
+ *          less that never open on a Saturday or Sunday is guessed to trade on weekdays; with fewer
+ *          than seven days, or bars longer than a day, nothing can be told and it counts as
+ *          continuous.
  * MEMORY   one object; the caller owns it.
  * THREADS  one thread per object.
  */
@@ -58,8 +59,8 @@ KEEL_MUST_CHECK keel_status keel_inspect_universe(const keel_csv *const *files,
                                                   const keel_pick *pick, const char *currency,
                                                   keel_universe *universe, keel_err *err);
 
-/* Inspect files[files_n]; *read (borrowed) holds the complaints of keel_csv_new about them. NULL and
- * *err (may be NULL) as keel_pick_make and keel_table_new. Owned: keel_inspect_free. */
+/* Inspect files[files_n]; *read (borrowed) holds the complaints of keel_csv_new about them. NULL
+ * and *err (may be NULL) as keel_pick_make and keel_table_new. Owned: keel_inspect_free. */
 KEEL_MUST_CHECK keel_inspection *keel_inspect_new(const keel_csv *const *files, int files_n,
                                                   const keel_feed_choice *choice,
                                                   const keel_complaints *read, const char *currency,

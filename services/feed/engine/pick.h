@@ -39,15 +39,16 @@ typedef struct keel_pick {
     keel_pick_item items[KEEL_UNIVERSE_MAX];
 } keel_pick;
 
-/* Choose among files[files_n]. KEEL_EUNKNOWN a name that no file has (with the nearest), KEEL_EEXIST
- * a symbol in two files or asked for twice, KEEL_EINVAL a name that is no symbol, KEEL_ENOTFOUND
- * nothing left, KEEL_ETOOBIG more than KEEL_UNIVERSE_MAX; *err (may be NULL) names it. */
+/* Choose among files[files_n]. KEEL_EUNKNOWN a name that no file has (with the nearest),
+ * KEEL_EEXIST a symbol in two files or asked for twice, KEEL_EINVAL a name that is no symbol,
+ * KEEL_ENOTFOUND nothing left, KEEL_ETOOBIG more than KEEL_UNIVERSE_MAX; *err (may be NULL) names
+ * it. */
 KEEL_MUST_CHECK keel_status keel_pick_make(const keel_csv *const *files, int files_n,
                                            const keel_feed_choice *choice, keel_pick *pick,
                                            keel_err *err);
 
-/* Put the picked symbols into the order of a universe. KEEL_EUNKNOWN a picked symbol that it does not
- * hold, KEEL_ENOTFOUND one of its instruments that is not picked; by name, *pick unchanged. */
+/* Put the picked symbols into the order of a universe. KEEL_EUNKNOWN a picked symbol that it does
+ * not hold, KEEL_ENOTFOUND one of its instruments that is not picked; by name, *pick unchanged. */
 KEEL_MUST_CHECK keel_status keel_pick_match(keel_pick *pick, const keel_universe *universe,
                                             keel_err *err);
 

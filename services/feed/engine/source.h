@@ -3,8 +3,8 @@
  * ROOM     services/feed/engine: pure.
  * SHAPE    Steps 1..rows. Asking in order is cheap; any older step may be asked for again and gives
  *          the same bits: a table holds them all, the simulator goes back to the nearest of its
- *          snapshots, one every KEEL_SOURCE_CHECKPOINT steps, and runs on from there. Counts belong to
- *          a step too, so that a restart reports what the undisturbed run did.
+ *          snapshots, one every KEEL_SOURCE_CHECKPOINT steps, and runs on from there. Counts belong
+ *          to a step too, so that a restart reports what the undisturbed run did.
  * MEMORY   the constructors take all storage; a checkpoint is 8 n + 100 bytes.
  * THREADS  one thread per object.
  */
@@ -29,8 +29,8 @@ typedef struct keel_feed_out {
     uint64_t refused;
 } keel_feed_out;
 
-/* Over a table or a simulator, which becomes owned: the argument is set to NULL. rows 0 = all of the
- * table; otherwise at most `rows`. `refused` is what reading the files refused. */
+/* Over a table or a simulator, which becomes owned: the argument is set to NULL. rows 0 = all of
+ * the table; otherwise at most `rows`. `refused` is what reading the files refused. */
 keel_feed_source *keel_feed_source_of_table(keel_table **table, uint64_t rows, uint64_t refused);
 
 /* rows 1..KEEL_SIMULATOR_STEPS_MAX; the simulator must not have made a step yet. */
@@ -40,7 +40,7 @@ void keel_feed_source_free(keel_feed_source **source);
 uint64_t keel_feed_source_rows(const keel_feed_source *source); /* in all */
 
 /* Step k, 1..rows. Arrays in *out are valid until the next call. KEEL_EEND for a later step,
- * KEEL_ERANGE for step 0. Cost: O(n), or O(KEEL_SOURCE_CHECKPOINT n) going back in the simulator. */
+ * KEEL_ERANGE for step 0. Cost: O(n), or O(KEEL_SOURCE_CHECKPOINT n) back in the simulator. */
 KEEL_MUST_CHECK keel_status keel_feed_source_row(keel_feed_source *source, uint64_t step,
                                                  keel_feed_out *out);
 

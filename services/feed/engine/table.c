@@ -318,6 +318,14 @@ static void drop_bar(keel_table *t, size_t k)
         t->volume[k] = 0;
 }
 
+/* Which price of a held bar a complaint names: the first that jumps. */
+static keel_csv_field jumping_field(const keel_bar *bar, int64_t accepted_units)
+{
+    if (bar->high_units == 0 || keel_clean_is_jump(bar->close_units, accepted_units))
+        return KEEL_CSV_CLOSE;
+    return keel_clean_is_jump(bar->high_units, accepted_units) ? KEEL_CSV_HIGH : KEEL_CSV_LOW;
+}
+
 static void judge_bar(builder *b, keel_clean *clean, size_t row, int i)
 {
     keel_table *t = b->t;
@@ -325,14 +333,16 @@ static void judge_bar(builder *b, keel_clean *clean, size_t row, int i)
     keel_bar bar = {.close_units = t->close_units[k]};
     if (t->open_units != NULL)
         bar = (keel_bar){t->open_units[k], t->high_units[k], t->low_units[k], t->close_units[k]};
+    const int64_t accepted_units = keel_clean_accepted_units(clean, i);
     const keel_verdict verdict = keel_clean_on_bar(clean, i, &bar);
     if (verdict == KEEL_VERDICT_ACCEPTED)
         return;
     const keel_pick_item *item = &b->cfg->pick->items[i];
     const keel_csv *file = b->cfg->files[item->file];
     const uint32_t record = b->origin[k] - 1;
-    const char *cell = keel_csv_value(file, record, item->symbol, KEEL_CSV_CLOSE);
     const bool held = verdict == KEEL_VERDICT_HELD;
+    const keel_csv_field field = held ? jumping_field(&bar, accepted_units) : KEEL_CSV_CLOSE;
+    const char *cell = keel_csv_value(file, record, item->symbol, field);
     keel_csv_complain(file, record, cell, held ? KEEL_COMPLAINT_JUMP : KEEL_COMPLAINT_SHAPE,
                       b->complaints);
     t->held_of[i] += held;

@@ -2,11 +2,11 @@
  *
  * ROOM     services/feed/engine: pure.
  * MODEL    A bar bears its close time. The time written in a file is the bar's open or its close
- *          (keel_stamp); a bare date is a UTC day and closes at its 24:00. The length of a bar is the
- *          commonest difference between neighbouring times (the shorter of two as common). All files
- *          of one table have one bar length and line up; rows are the union of their times (outer
- *          join), in order. Bars then pass keel_clean in that order; a row that is left without any bar is no
- *          step.
+ *          (keel_stamp); a bare date is a UTC day and closes at its 24:00. The length of a bar is
+ *          the commonest difference between neighbouring times (the shorter of two as common). All
+ *          files of one table have one bar length and line up; rows are the union of their times
+ *          (outer join), in order. Bars then pass keel_clean in that order; a row that is left
+ *          without any bar is no step.
  * SHAPE    Arrays of rows x n, row k (from 0) at [k * n]; 0 = missing. Where only some of the files
  *          have open, high and low, the others' bars get them equal to the close, which trades the
  *          same (DESIGN section 2).
@@ -54,9 +54,9 @@ typedef struct keel_table_cfg {
 } keel_table_cfg;
 
 /* Build. Bad cells are added to *complaints and are missing. NULL with *err (may be NULL) when the
- * files do not make a table: KEEL_ERANGE bars longer than KEEL_TABLE_BAR_NS_MAX, KEEL_EINVAL bar lengths that differ or times that do not line up,
- * KEEL_ETOOBIG more than KEEL_TABLE_BARS_MAX, KEEL_ENOTFOUND fewer than two rows with a bar.
- * Cost: O(bars) and a sort of the times. */
+ * files do not make a table: KEEL_ERANGE bars longer than KEEL_TABLE_BAR_NS_MAX, KEEL_EINVAL bar
+ * lengths that differ or times that do not line up, KEEL_ETOOBIG more than KEEL_TABLE_BARS_MAX,
+ * KEEL_ENOTFOUND fewer than two rows with a bar. Cost: O(bars) and a sort of the times. */
 KEEL_MUST_CHECK keel_table *keel_table_new(const keel_table_cfg *cfg, keel_complaints *complaints,
                                            keel_err *err);
 void keel_table_free(keel_table **table);

@@ -323,7 +323,8 @@ static keel_status check_part(const keel_ledger *eng, const keel_fill *fill, int
         if (strcmp(fill->books[q].book, part->book) == 0)
             return KEEL_EINVAL;
     }
-    if (part->fee_micros < 0 || part->slippage_micros < 0)
+    const bool netting = b == eng->reserve + 1; /* gets the difference, so its charges may be < 0 */
+    if (!netting && (part->fee_micros < 0 || part->slippage_micros < 0))
         return KEEL_EINVAL;
     if (!money_ok(part->cash_micros) || !money_ok(part->fee_micros) ||
         !money_ok(part->slippage_micros) || !money_ok(part->qty_units) ||

@@ -184,8 +184,8 @@ static void set_multipliers(keel_allocator *a, const double *y)
         a->constraints[r].multiplier = y != NULL ? y[r] : 0.0;
 }
 
-/* A free variable may end a rounding outside its bound; a weight below 0 is no weight. The rows then
- * miss by as much, which the primal residual says. */
+/* A free variable may end a rounding outside its bound, and a weight below 0 is no weight. The rows
+ * then miss by as much, which the primal residual says. */
 static void take_point(keel_allocator *a, const double *x)
 {
     for (int i = 0; i < a->n; i++)

@@ -41,7 +41,7 @@ typedef struct keel_rebalance_verdict {
     int64_t next_due_ns;   /* next boundary after this step; 0 = no schedule */
 } keel_rebalance_verdict;
 
-/* Judge one step; drift_frac is the largest |held - target| (not read before the first proposal). */
+/* Judge one step; drift_frac is the largest |held - target|, not read before the first proposal. */
 keel_rebalance_verdict keel_rebalance_judge(const keel_rebalance_rule *rule,
                                             const keel_rebalance_mark *mark, uint64_t step,
                                             int64_t event_ns, double drift_frac);

@@ -22,8 +22,8 @@ static void open_both(both *b)
     const keel_redis_cfg cfg = {b->redis.socket, "run-a", 1000};
     keel_log_redis_open(&cfg, &b->log[0]);
     keel_cache_redis_open(&cfg, &b->cache[0]);
-    keel_twin_log(b->twin, &b->log[1]);
-    keel_twin_cache(b->twin, &b->cache[1]);
+    keel_twin_log(b->twin, "run-a", &b->log[1]);
+    keel_twin_cache(b->twin, "run-a", &b->cache[1]);
 }
 
 static void close_both(both *b)
@@ -186,12 +186,13 @@ Test(store, a_lost_answer_is_unavailable_and_then_held)
     const keel_log_entry a = entry(1, 0, "a");
     keel_log_store l;
     keel_twin *t = keel_twin_new();
-    keel_twin_log(t, &l);
+    keel_twin_log(t, "run-a", &l);
     keel_twin_lose_answer(t);
     cr_assert_eq(l.ops->append(l.self, &a, 1, &held), KEEL_EUNAVAIL);
     cr_assert_eq(l.ops->append(l.self, &a, 1, &held), KEEL_OK);
     cr_assert(held);
     keel_twin_log_up(t, false);
     cr_assert_eq(l.ops->append(l.self, &a, 1, &held), KEEL_EUNAVAIL);
+    l.ops->close(l.self);
     keel_twin_free(&t);
 }

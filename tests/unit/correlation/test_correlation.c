@@ -332,6 +332,29 @@ Test(correlation, row_with_a_missing_bar_is_dropped_whole)
     keel_corr_free(&without);
 }
 
+/* A thousandth of the largest volatility: these prices move far more than the absolute floor. */
+static double floor_of(const keel_corr_out *out)
+{
+    double largest = 0;
+    for (int i = 0; i < N; i++)
+        largest = fmax(largest, out->correlation.volatility[i]);
+    return 1e-3 * largest;
+}
+
+Test(correlation, market_that_stands_still_has_the_absolute_floor)
+{
+    const keel_corr_cfg cfg = cfg_of(KEEL_ESTIMATOR_ROLLING);
+    keel_corr *eng = must(&cfg);
+    for (int t = 1; t < ROWS; t++)
+        memcpy(closes[t], closes[0], sizeof closes[0]);
+    const keel_corr_out out = feed_until(eng, 50);
+    for (int i = 0; i < N; i++)
+        cr_expect_eq(out.correlation.volatility[i], sqrt(KEEL_CORR_VARIANCE_FLOOR));
+    cr_expect_eq(out.correlation.mean_correlation, 0.0);
+    check_shape(&out);
+    keel_corr_free(&eng);
+}
+
 /* An instrument that stands still, from the start or later, has the floor and no correlation. */
 Test(correlation, standing_still_is_floored)
 {
@@ -345,14 +368,14 @@ Test(correlation, standing_still_is_floored)
                 closes[t][2] = closes[90][2];
         }
         keel_corr_out out = feed_until(eng, 90);
-        cr_expect_eq(out.correlation.volatility[1], sqrt(KEEL_CORR_VARIANCE_FLOOR));
+        cr_expect_float_eq(out.correlation.volatility[1], floor_of(&out), 1e-15);
         cr_expect_eq(out.correlation.correlation[keel_packed_at(N, 1, 0)], 0.0);
         cr_expect_neq(out.correlation.correlation[keel_packed_at(N, 2, 0)], 0.0);
         check_shape(&out);
         for (int t = 91; t <= 120; t++)
             out = feed(eng, t);
         if (kinds[k] == KEEL_ESTIMATOR_ROLLING) {
-            cr_expect_eq(out.correlation.volatility[2], sqrt(KEEL_CORR_VARIANCE_FLOOR));
+            cr_expect_float_eq(out.correlation.volatility[2], floor_of(&out), 1e-15);
             cr_expect_eq(out.correlation.correlation[keel_packed_at(N, 2, 0)], 0.0);
         }
         check_shape(&out);
@@ -524,6 +547,9 @@ Test(correlation, snapshot_changes_nothing)
             broken[at] ^= 0x10;
             cr_expect_eq(keel_corr_load(a, broken, len), KEEL_EFORMAT, "byte %zu", at);
         }
+        memcpy(broken, snapshot, len);
+        broken[50 + 7] ^= 0x80; /* a negative close */
+        cr_expect_eq(keel_corr_load(a, broken, len), KEEL_EFORMAT);
         keel_corr_free(&a);
         keel_corr_free(&a);
     }

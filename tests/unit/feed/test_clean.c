@@ -50,6 +50,10 @@ Test(clean, holds_a_bar_whose_high_or_low_jumps)
     cr_assert_eq(keel_clean_on_bar(clean, 1, &spike), KEEL_VERDICT_HELD);
     cr_assert_eq(keel_clean_on_bar(clean, 1, &hole), KEEL_VERDICT_HELD);
     cr_assert_eq(keel_clean_on_bar(clean, 1, &good), KEEL_VERDICT_ACCEPTED);
+    cr_assert_eq(keel_clean_accepted_units(clean, 1), 105);
+    cr_assert_eq(keel_clean_accepted_units(clean, 0), 0);
+    cr_assert(keel_clean_is_jump(1050, 105) && keel_clean_is_jump(10, 105));
+    cr_assert(!keel_clean_is_jump(1049, 105) && !keel_clean_is_jump(11, 105));
     /* instruments do not know each other */
     cr_assert_eq(keel_clean_on_bar(clean, 0, &(keel_bar){.close_units = 100000}),
                  KEEL_VERDICT_ACCEPTED);

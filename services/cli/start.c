@@ -1,0 +1,73 @@
+#include "services/cli/start.h"
+
+#include "services/cli/terminal.h"
+
+#include <string.h>
+#include <sys/wait.h>
+
+enum { SETTLE_MS = 150, TAIL_LINES = 6 };
+
+static keel_status set_setting(keel_run_config *config, const char *setting, keel_err *err)
+{
+    char key[KEEL_PATH_CAP];
+    const size_t len = strcspn(setting, "=");
+    if (len >= sizeof key)
+        return keel_err_set(err, KEEL_ETOOBIG, "--%.80s...: too long", setting);
+    memcpy(key, setting, len);
+    key[len] = '\0';
+    return keel_run_config_set(config, key, setting + len + 1, err);
+}
+
+keel_status keel_start_write_config(keel_run_config *config, const keel_args *args,
+                                    const keel_run *run, keel_err *err)
+{
+    char path[KEEL_PATH_CAP];
+    KEEL_TRY(keel_run_config_set_text(config, "run.id", run->id, err));
+    KEEL_TRY(keel_run_config_set_text(config, "run.dir", run->dir, err));
+    for (int i = 0; i < args->config_n; i++)
+        KEEL_TRY(set_setting(config, args->config[i], err));
+    return keel_run_config_save(config, keel_run_file(run, "config.yaml", path), err);
+}
+
+static const keel_child *failed_child(const keel_supervisor *supervisor)
+{
+    for (int i = 0; i < keel_supervisor_count(supervisor); i++) {
+        const keel_child *c = keel_supervisor_child(supervisor, i);
+        if (c->state == KEEL_CHILD_FAILED)
+            return c;
+    }
+    return NULL;
+}
+
+int keel_start_failed(const keel_supervisor *supervisor, const keel_run *run, const keel_err *err,
+                      const keel_cli *cli)
+{
+    char log_dir[KEEL_PATH_CAP];
+    const keel_child *c = failed_child(supervisor);
+    fprintf(cli->err, "keel: %s\n", err->text);
+    if (c == NULL)
+        return KEEL_EXIT_FAILED;
+    keel_log_tail(keel_run_file(run, "log", log_dir), c->name, TAIL_LINES, "  | ", cli->err);
+    const int code = WIFEXITED(c->wait_status) ? WEXITSTATUS(c->wait_status) : 0;
+    if (code == KEEL_EXIT_USAGE || code == KEEL_EXIT_CONFIG || code == KEEL_EXIT_INFEASIBLE)
+        return code;
+    return KEEL_EXIT_FAILED;
+}
+
+int keel_start_all(keel_supervisor *supervisor, const keel_run *run, bool journal,
+                   const keel_cli *cli, keel_err *err)
+{
+    keel_status status = keel_system_start_stores(supervisor, run, err);
+    if (status == KEEL_OK)
+        status = keel_system_start_relay(supervisor, run, err);
+    if (status == KEEL_OK)
+        status = keel_system_start_services(supervisor, run, journal, err);
+    if (status == KEEL_OK)
+        status = keel_system_start_feed(supervisor, run, journal, err);
+    /* a configuration that is refused ends a service at once */
+    for (int ms = 0; status == KEEL_OK && ms < SETTLE_MS; ms += 10) {
+        keel_pause_ms(10);
+        status = keel_supervisor_poll(supervisor, err);
+    }
+    return status == KEEL_OK ? KEEL_EXIT_OK : keel_start_failed(supervisor, run, err, cli);
+}

@@ -1,0 +1,186 @@
+#include "services/cli/beats.h"
+#include "services/cli/door.h"
+#include "services/cli/format.h"
+#include "services/cli/tables.h"
+#include "services/cli/verbs.h"
+
+#include "common/base/timefmt.h"
+
+#include <inttypes.h>
+#include <jansson.h>
+#include <string.h>
+
+/* One line of the table. */
+typedef struct row {
+    keel_process process;
+    char state[24];
+    bool healthy;
+    bool has_beat;
+    uint64_t step;
+    const char *awaited; /* "" = nobody */
+    const char *why;
+} row;
+
+static int service_index(const char *name)
+{
+    for (int i = 0; i < KEEL_SERVICES_N; i++)
+        if (strcmp(keel_service_at(i), name) == 0)
+            return i;
+    return -1;
+}
+
+static void set_state(row *r, bool healthy, const char *state, const char *why)
+{
+    r->healthy = healthy;
+    snprintf(r->state, sizeof r->state, "%s", state);
+    if (why != NULL)
+        r->why = why;
+}
+
+static void judge_store(row *r, const keel_run *run)
+{
+    char path[KEEL_PATH_CAP];
+    const bool is_log = strcmp(r->process.name, "redis-log") == 0;
+    keel_run_file(run, is_log ? "log.sock" : "cache.sock", path);
+    if (keel_store_answers(path, 300))
+        set_state(r, true, "RUNNING", NULL);
+    else
+        set_state(r, false, "SILENT", "does not answer PING");
+}
+
+static void judge_service(row *r, const keel_beats *beats, bool door_open)
+{
+    const int at = service_index(r->process.name);
+    const keel_heartbeat *beat = at >= 0 ? &beats->beat[at] : NULL;
+    if (!door_open) {
+        set_state(r, false, "UNREACHABLE", "the door does not answer");
+        return;
+    }
+    if (at < 0 || keel_beats_silent(beats, at, keel_monotonic_ns()) || beats->heard_ns[at] == 0) {
+        set_state(r, false, "SILENT", "no heartbeat for a second");
+        return;
+    }
+    r->has_beat = true;
+    r->step = beat->step_done;
+    r->awaited = beat->awaited;
+    set_state(r, beat->state != KEEL_STATE_FAILED, keel_service_state_name(beat->state), beat->why);
+}
+
+static void judge(row *r, const keel_run *run, const keel_beats *beats, bool door_open)
+{
+    r->awaited = "";
+    r->why = "";
+    if (strcmp(r->process.state, "running") != 0)
+        set_state(r, false, strcmp(r->process.state, "ended") == 0 ? "ENDED" : "FAILED",
+                  "not running any more; see 'keel logs'");
+    else if (r->process.stopped)
+        set_state(r, false, "STOPPED", "the process is stopped (SIGSTOP)");
+    else if (strncmp(r->process.name, "redis-", 6) == 0)
+        judge_store(r, run);
+    else
+        judge_service(r, beats, door_open);
+}
+
+static void print_json(const keel_cli *cli, const row *r)
+{
+    json_t *o = json_pack("{s:s,s:s,s:b,s:i,s:i,s:I,s:s,s:s}", "process", r->process.name, "state",
+                          r->state, "healthy", r->healthy, "pid", (int)r->process.pid, "restarts",
+                          r->process.restarts, "memory_bytes", (json_int_t)r->process.memory_bytes,
+                          "awaited", r->awaited, "why", r->why);
+    if (r->has_beat)
+        json_object_set_new(o, "step", json_integer((json_int_t)r->step));
+    json_dumpf(o, cli->out, JSON_COMPACT);
+    fputc('\n', cli->out);
+    json_decref(o);
+}
+
+static void print_table(const keel_cli *cli, const row *rows, int n)
+{
+    char text[KEEL_FORMAT_MAX];
+    keel_table *t = keel_table_new("process|>pid|state|>step|>restarts|>memory|awaits|why");
+    for (int i = 0; i < n; i++) {
+        const row *r = &rows[i];
+        const bool warn = strcmp(r->state, "RUNNING") != 0;
+        keel_table_cell(t, KEEL_INK_PLAIN, "%s", r->process.name);
+        keel_table_cell(t, KEEL_INK_DIM, "%d", (int)r->process.pid);
+        keel_table_cell(t,
+                        !r->healthy ? KEEL_INK_RED
+                        : warn      ? KEEL_INK_YELLOW
+                                    : KEEL_INK_GREEN,
+                        "%s", r->state);
+        if (r->has_beat)
+            keel_table_cell(t, KEEL_INK_PLAIN, "%" PRIu64, r->step);
+        else
+            keel_table_cell(t, KEEL_INK_DIM, "-");
+        keel_table_cell(t, r->process.restarts > 0 ? KEEL_INK_YELLOW : KEEL_INK_PLAIN, "%d",
+                        r->process.restarts);
+        keel_table_cell(t, KEEL_INK_PLAIN, "%s", keel_bytes_text(r->process.memory_bytes, text));
+        keel_table_cell(t, KEEL_INK_PLAIN, "%s", r->awaited);
+        keel_table_cell(t, KEEL_INK_PLAIN, "%s", r->why);
+    }
+    keel_table_print(t, cli);
+    keel_table_free(&t);
+}
+
+/* Name the process that everyone waits for, on stderr. A stopped store or relay is behind the rest. */
+static void tell_awaited(const keel_cli *cli, const row *rows, int n, const keel_beats *beats)
+{
+    for (int i = 0; i < n; i++) {
+        if (!rows[i].healthy &&
+            (strncmp(rows[i].process.name, "redis-", 6) == 0 || rows[i].process.stopped)) {
+            fprintf(cli->err, "keel: everyone waits for %s: %s\n", rows[i].process.name,
+                    rows[i].why);
+            return;
+        }
+    }
+    const int at = keel_beats_awaited(beats, keel_monotonic_ns());
+    if (at >= 0)
+        fprintf(cli->err, "keel: everyone waits for %s%s\n", keel_service_at(at),
+                keel_beats_silent(beats, at, keel_monotonic_ns()) ? ": no heartbeat for a second"
+                                                                  : "");
+}
+
+static int show(const keel_run *run, bool door_open, const keel_beats *beats, bool json,
+                const keel_cli *cli)
+{
+    keel_process processes[KEEL_CHILDREN_MAX];
+    row rows[KEEL_CHILDREN_MAX] = {0};
+    const int n = keel_processes_read(run, processes, KEEL_CHILDREN_MAX);
+    int healthy = 0;
+    for (int i = 0; i < n; i++) {
+        rows[i].process = processes[i];
+        judge(&rows[i], run, beats, door_open);
+        healthy += rows[i].healthy;
+        if (json)
+            print_json(cli, &rows[i]);
+    }
+    if (!json && n > 0) {
+        fprintf(cli->out, "run %s in %s\n\n", run->id, run->dir);
+        print_table(cli, rows, n);
+    }
+    if (door_open)
+        tell_awaited(cli, rows, n, beats);
+    return n > 0 && healthy == n ? KEEL_EXIT_OK : KEEL_EXIT_FAILED;
+}
+
+int keel_verb_status(const keel_args *args, const keel_cli *cli)
+{
+    keel_run run;
+    keel_err err;
+    if (keel_run_find_live(keel_args_text(args, "run"), &run, &err) != KEEL_OK)
+        return keel_cli_fail(cli, &err);
+    keel_client *client = keel_door_open(&run, 700, &err);
+    const bool door_open =
+        client != NULL && keel_door_read(client, KEEL_TOPIC_HEARTBEAT) == KEEL_OK;
+    keel_beats *beats = keel_beats_new();
+    if (door_open)
+        keel_beats_listen(beats, client);
+    int code = KEEL_EXIT_OK;
+    if (door_open || keel_run_holder(&run) != 0)
+        code = show(&run, door_open, beats, keel_args_on(args, "json"), cli);
+    if (!door_open)
+        code = keel_cli_fail(cli, &err);
+    keel_client_close(&client);
+    keel_free(&beats);
+    return code;
+}

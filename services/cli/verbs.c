@@ -1,0 +1,308 @@
+#include "services/cli/verbs.h"
+
+#include "services/cli/manual.h"
+
+#include <string.h>
+
+#define RUN_OPTION                                                                                 \
+    {                                                                                              \
+        KEEL_OPTION_TEXT, "run", 0, "DIR", NULL, 0, 0, "the run: its directory or its id"          \
+    }
+#define DEADLINE_OPTION                                                                            \
+    {                                                                                              \
+        KEEL_OPTION_DURATION, "deadline", 0, "TIME", "3s", 0, 0, "give up after this time"         \
+    }
+
+static const keel_option demo_options[] = {
+    {KEEL_OPTION_COUNT, "rows", 'n', "N", NULL, 1, 10000000,
+     "steps to run (default 1000, or all of the files)"},
+    {KEEL_OPTION_COUNT, "seed", 's', "S", NULL, 0, INT64_MAX, "seed of the simulated market"},
+    {KEEL_OPTION_LIST, "data", 'd', "FILE", NULL, 0, 0, "real prices: CSV or CSV.gz files"},
+    {KEEL_OPTION_TEXT, "assets", 0, "A,B", NULL, 0, 0, "with --data: only these symbols"},
+    {KEEL_OPTION_TEXT, "exclude", 0, "C", NULL, 0, 0, "with --data: all but these symbols"},
+    {KEEL_OPTION_CHOICE, "stamp", 0, "open|close", NULL, 0, 0,
+     "with --data: what a time in the file is"},
+    {KEEL_OPTION_TEXT, "config", 0, "FILE", NULL, 0, 0, "base configuration"},
+    {KEEL_OPTION_FLAG, "keep", 0, NULL, NULL, 0, 0,
+     "never clear this run away (the newest 3 demos are kept anyway)"},
+    KEEL_OPTIONS_END,
+};
+static const char *const demo_examples[] = {
+    "keel demo",
+    "1,000 hourly steps of a simulated market",
+    "keel demo --rows 5000 --seed 42",
+    "a longer one, of another market",
+    "keel demo --data prices.csv.gz --stamp open",
+    "your own prices",
+    "keel demo --portfolio.max_drawdown=3%",
+    "with one setting changed",
+    NULL,
+};
+static const keel_option up_options[] = {
+    {KEEL_OPTION_TEXT, "run", 0, "DIR", NULL, 0, 0, "run directory to make or go on with"},
+    {KEEL_OPTION_TEXT, "config", 0, "FILE", NULL, 0, 0, "base configuration"},
+    {KEEL_OPTION_FLAG, "new", 0, NULL, NULL, 0, 0, "a new run instead of the newest one"},
+    {KEEL_OPTION_FLAG, "foreground", 0, NULL, NULL, 0, 0, "stay, and stop on Ctrl-C"},
+    {KEEL_OPTION_FLAG, "journal", 0, NULL, NULL, 0, 0, "write journals for 'keel replay'"},
+    KEEL_OPTIONS_END,
+};
+static const char *const up_examples[] = {
+    "keel up",
+    "start, or go on with the newest run, in the background",
+    "keel up --run.pace=100ms",
+    "ten steps a second",
+    "keel up --run /tmp/k1 --foreground",
+    "a directory of your own",
+    NULL,
+};
+static const keel_option run_options[] = {RUN_OPTION, KEEL_OPTIONS_END};
+static const keel_option read_options[] = {RUN_OPTION, DEADLINE_OPTION, KEEL_OPTIONS_END};
+static const char *const down_examples[] = {
+    "keel down", "stop what runs", "keel down --run up-20260102T030405-7f3a", "stop that run", NULL,
+};
+static const char *const status_examples[] = {
+    "keel status",
+    "every process: state, step, restarts, memory",
+    "keel status --json | jq .state",
+    "for scripts",
+    NULL,
+};
+static const char *const doctor_examples[] = {
+    "keel doctor",
+    "what is missing, and how to mend it",
+    NULL,
+};
+static const keel_option logs_options[] = {
+    RUN_OPTION,
+    {KEEL_OPTION_FLAG, "follow", 'f', NULL, NULL, 0, 0, "go on as lines are written"},
+    {KEEL_OPTION_COUNT, "lines", 'n', "N", "50", 1, 100000, "begin with the last N lines"},
+    KEEL_OPTIONS_END,
+};
+static const char *const logs_examples[] = {
+    "keel logs",
+    "the last lines of all processes, by time",
+    "keel logs risk -f",
+    "one service, as it writes",
+    NULL,
+};
+static const char *const alloc_get_examples[] = {
+    "keel alloc get",
+    "the newest approved allocation",
+    "keel alloc get --json",
+    "the whole message as JSON",
+    NULL,
+};
+static const keel_option watch_options[] = {
+    RUN_OPTION,
+    {KEEL_OPTION_COUNT, "count", 'c', "N", "0", 0, INT64_MAX, "end after N (0 = never)"},
+    {KEEL_OPTION_DURATION, "deadline", 0, "TIME", "0", 0, 0, "end after this time (0 = never)"},
+    KEEL_OPTIONS_END,
+};
+static const char *const watch_examples[] = {
+    "keel alloc watch",
+    "allocations as they are approved, until Ctrl-C",
+    "keel alloc watch --count 1 --deadline 1h",
+    "wait for the next one",
+    NULL,
+};
+static const char *const portfolio_examples[] = {
+    "keel portfolio show",
+    "books, positions and performance",
+    NULL,
+};
+static const keel_option corr_options[] = {
+    RUN_OPTION,
+    DEADLINE_OPTION,
+    {KEEL_OPTION_FRACTION, "above", 0, "R", "0", 0, 0, "only pairs with |correlation| at least R"},
+    {KEEL_OPTION_COUNT, "pairs", 0, "N", "15", 0, 1000000, "at most N pairs"},
+    KEEL_OPTIONS_END,
+};
+static const char *const corr_examples[] = {
+    "keel corr",
+    "the matrix and its strongest pairs",
+    "keel corr --above 70%",
+    "pairs too close to hold together",
+    NULL,
+};
+static const keel_option data_options[] = {
+    {KEEL_OPTION_TEXT, "assets", 0, "A,B", NULL, 0, 0, "only these symbols"},
+    {KEEL_OPTION_TEXT, "exclude", 0, "C", NULL, 0, 0, "all but these symbols"},
+    {KEEL_OPTION_CHOICE, "stamp", 0, "open|close", NULL, 0, 0, "what a time in the file is"},
+    KEEL_OPTIONS_END,
+};
+static const char *const data_examples[] = {
+    "keel data check prices.csv.gz",
+    "format, bar length, gaps, every refused value",
+    "keel data check a.csv b.csv --assets BTC,ETH",
+    "two files, two columns",
+    NULL,
+};
+static const keel_option config_options[] = {
+    RUN_OPTION,
+    {KEEL_OPTION_TEXT, "config", 0, "FILE", NULL, 0, 0, "show this file instead"},
+    {KEEL_OPTION_FLAG, "origin", 0, NULL, NULL, 0, 0, "where each value came from"},
+    KEEL_OPTIONS_END,
+};
+static const char *const config_examples[] = {
+    "keel config show",
+    "every key with value, range and meaning",
+    "keel config show optimizer --origin",
+    "one service, with origins",
+    NULL,
+};
+static const char *const replay_examples[] = {
+    "keel replay",
+    "the newest run's journals: every payload again, compared",
+    "keel replay /tmp/j/correlation.journal",
+    "one process",
+    NULL,
+};
+static const char *const ledger_examples[] = {
+    "keel ledger check",
+    "recompute the newest run's books from its fills",
+    NULL,
+};
+static const keel_option halt_options[] = {
+    {KEEL_OPTION_TEXT, "reason", 'r', "TEXT", NULL, 0, 0, "why; kept in the records (required)"},
+    RUN_OPTION,
+    DEADLINE_OPTION,
+    KEEL_OPTIONS_END,
+};
+static const char *const halt_examples[] = {
+    "keel halt --reason 'exchange maintenance'",
+    "no trading until a resume",
+    NULL,
+};
+static const char *const resume_examples[] = {
+    "keel resume --reason 'maintenance over'",
+    "re-arm; the peak starts anew",
+    NULL,
+};
+static const char *const health_examples[] = {
+    "keel health risk",
+    "state and counters of one service",
+    NULL,
+};
+static const char *const help_examples[] = {
+    "keel help demo",
+    "options and examples of one verb",
+    NULL,
+};
+static const char *const completion_examples[] = {
+    "source <(keel completion bash)",
+    "complete words in this shell",
+    NULL,
+};
+static const char *const man_examples[] = {
+    "keel man | man -l -",
+    "read the manual",
+    NULL,
+};
+static const char *const version_examples[] = {"keel version", "name and version", NULL};
+
+static int verb_version(const keel_args *args, const keel_cli *cli)
+{
+    fputs(keel_args_on(args, "json") ? "{\"name\":\"keel\",\"version\":\"" KEEL_VERSION "\"}\n"
+                                     : "keel " KEEL_VERSION "\n",
+          cli->out);
+    return KEEL_EXIT_OK;
+}
+
+static int verb_man(const keel_args *args, const keel_cli *cli)
+{
+    if (keel_args_on(args, "json"))
+        keel_help_json(keel_verbs(), cli->out);
+    else
+        keel_man(keel_verbs(), cli->out);
+    return KEEL_EXIT_OK;
+}
+
+static int verb_completion(const keel_args *args, const keel_cli *cli)
+{
+    if (strcmp(args->operands[0], "bash") != 0) {
+        fprintf(cli->err, "keel: no completion for '%s'; there is one for bash\n",
+                args->operands[0]);
+        return KEEL_EXIT_USAGE;
+    }
+    if (keel_args_on(args, "json"))
+        keel_help_json(keel_verbs(), cli->out);
+    else
+        keel_completion_bash(keel_verbs(), cli->out);
+    return KEEL_EXIT_OK;
+}
+
+static int verb_help(const keel_args *args, const keel_cli *cli)
+{
+    keel_err err;
+    int used;
+    if (keel_args_on(args, "json"))
+        keel_help_json(keel_verbs(), cli->out);
+    else if (args->operands_n == 0)
+        keel_help_all(keel_verbs(), cli->out);
+    if (args->operands_n == 0 || keel_args_on(args, "json"))
+        return KEEL_EXIT_OK;
+    if (args->operands_n == 1 && keel_help_group(keel_verbs(), args->operands[0], cli->out))
+        return KEEL_EXIT_OK;
+    const keel_verb *verb =
+        keel_verb_find(keel_verbs(), args->operands_n, args->operands, &used, &err);
+    if (verb == NULL) {
+        fprintf(cli->err, "keel: %s\n", err.text);
+        return KEEL_EXIT_USAGE;
+    }
+    keel_help_verb(verb, cli->out);
+    return KEEL_EXIT_OK;
+}
+
+static const keel_verb verbs[] = {
+    {"demo", "run the whole system on a simulated market, or on your prices, and show its tables",
+     "", 0, 0, true, demo_options,
+     "A fresh run in lockstep: every process, two private redis servers, no port open.",
+     demo_examples, keel_verb_demo},
+    {"up", "start the system in the background, or go on with the newest run", "", 0, 0, true,
+     up_options, "Live mode: the clock paces the rows (run.pace).", up_examples, keel_verb_up},
+    {"down", "stop the running system", "", 0, 0, false, run_options, "", down_examples,
+     keel_verb_down},
+    {"status", "the processes of the running system, and whom everyone waits for", "", 0, 0, false,
+     run_options, "", status_examples, keel_verb_status},
+    {"doctor", "check this machine and the run: packages, redis, limits, space, door", "", 0, 0,
+     false, run_options, "", doctor_examples, keel_verb_doctor},
+    {"logs", "what the processes wrote", "[SERVICE]", 0, 1, false, logs_options, "", logs_examples,
+     keel_verb_logs},
+    {"alloc get", "the newest approved allocation", "", 0, 0, false, read_options,
+     "Exit code 7 when its publisher is silent: the answer may be old.", alloc_get_examples,
+     keel_verb_alloc_get},
+    {"alloc watch", "allocations as they are approved", "", 0, 0, false, watch_options, "",
+     watch_examples, keel_verb_alloc_watch},
+    {"portfolio show", "books, positions, performance", "", 0, 0, false, read_options, "",
+     portfolio_examples, keel_verb_portfolio_show},
+    {"corr", "the correlation matrix and its strongest pairs", "", 0, 0, false, corr_options, "",
+     corr_examples, keel_verb_corr},
+    {"data check", "look at price files before they are used", "FILE...", 1, KEEL_ARGS_MAX, false,
+     data_options, "", data_examples, keel_verb_data_check},
+    {"config show", "every configuration key in force", "[SERVICE]", 0, 1, true, config_options,
+     "Of the running or newest run, else of the base configuration.", config_examples,
+     keel_verb_config_show},
+    {"replay", "run engines over a journal and compare every payload", "[JOURNAL]", 0, 1, false,
+     run_options, "Needs nothing running. Without JOURNAL: those of the newest run.",
+     replay_examples, keel_verb_replay},
+    {"ledger check", "recompute the books from the fills, with other code", "", 0, 0, false,
+     run_options, "Needs nothing running. Without --run: the newest run, a demo's included.",
+     ledger_examples, keel_verb_ledger_check},
+    {"halt", "stop trading", "", 0, 0, false, halt_options, "", halt_examples, keel_verb_halt},
+    {"resume", "trade again after a halt or a stop", "", 0, 0, false, halt_options, "",
+     resume_examples, keel_verb_resume},
+    {"health", "ask one service how it is", "SERVICE", 1, 1, false, read_options, "",
+     health_examples, keel_verb_health},
+    {"help", "this overview, or the help of a verb", "[VERB]", 0, 2, false, NULL, "", help_examples,
+     verb_help},
+    {"completion", "a completion script for a shell", "bash", 1, 1, false, NULL, "",
+     completion_examples, verb_completion},
+    {"man", "the manual page", "", 0, 0, false, NULL, "", man_examples, verb_man},
+    {"version", "name and version", "", 0, 0, false, NULL, "", version_examples, verb_version},
+    {.name = NULL},
+};
+
+const keel_verb *keel_verbs(void)
+{
+    return verbs;
+}

@@ -1,0 +1,321 @@
+/* Random crash schedules on the in-memory twins end with the undisturbed result: S1-S4, R1-R4, P1-P3
+ * of the protocol, on the real services. With one rule switched off at a time some schedule fails.
+ *
+ * Each schedule runs in a child, because a broken rule may end in an assertion. Seeds are printed.
+ * KEEL_LONG=1 runs more of them. Plain main: ends with "N passed, N failed". */
+#include "common/base/rng.h"
+#include "services/backtest/apps.h"
+#include "tests/support/world/world.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum { ROWS = 90, TURNS_MAX = 60000, EVENTS_MAX = 12, LINKS = KEEL_HUB_PORTS_MAX };
+
+typedef struct chaos {
+    keel_rng rng;
+    double lose;
+    uint64_t turn;
+    uint64_t stalled_until[LINKS][LINKS];
+} chaos;
+
+/* What a schedule is judged by. */
+typedef enum scene {
+    QUIET,    /* no requests: all payloads equal those of the undisturbed run */
+    REQUESTS, /* halts and resumes: nothing is ever published twice with other bytes (P7) */
+} scene;
+
+typedef struct outcome {
+    keel_payloads *payloads;
+    char text[512]; /* "" = ran to the end */
+    int kills;
+} outcome;
+
+static keel_hub_fate judge(void *arg, int from, int to, const char *topic)
+{
+    chaos *c = arg;
+    (void)topic;
+    if (c->lose > 0 && keel_rng_uniform(&c->rng) < c->lose)
+        return KEEL_HUB_LOSE;
+    return c->stalled_until[from][to] > c->turn ? KEEL_HUB_HOLD : KEEL_HUB_DELIVER;
+}
+
+static void tap(void *arg, const char *service, const char *topic, const uint8_t *frame, size_t len)
+{
+    (void)service;
+    keel_payloads_note(arg, topic, frame, len);
+}
+
+static uint64_t below(chaos *c, uint64_t n)
+{
+    return keel_rng_below(&c->rng, n);
+}
+
+typedef struct down {
+    uint64_t service_until[KEEL_HOST_SERVICES_MAX];
+    uint64_t log_until;
+    uint64_t cache_until;
+} down;
+
+static uint64_t pause_of(chaos *c)
+{
+    static const uint64_t turns[] = {2, 20, 120, 500};
+    return c->turn + turns[below(c, 4)];
+}
+
+static int kill_one(keel_host *host, chaos *c, down *d, int i)
+{
+    if (!keel_host_is_up(host, keel_apps[i]->name))
+        return 0;
+    keel_host_kill(host, keel_apps[i]->name);
+    d->service_until[i] = pause_of(c);
+    return 1;
+}
+
+/* One event: one, several or all services die; stores go; links stall; an answer is lost. */
+static int strike(keel_host *host, chaos *c, down *d)
+{
+    const double x = keel_rng_uniform(&c->rng);
+    int kills = 0;
+    if (x < 0.5)
+        kills += kill_one(host, c, d, (int)below(c, (uint64_t)keel_apps_n));
+    else if (x < 0.7)
+        for (int i = 0; i < 3; i++)
+            kills += kill_one(host, c, d, (int)below(c, (uint64_t)keel_apps_n));
+    else if (x < 0.76)
+        for (int i = 0; i < keel_apps_n; i++)
+            kills += kill_one(host, c, d, i);
+    if (x > 0.66 && x < 0.86) {
+        keel_twin_cache_up(keel_host_twin(host), false);
+        d->cache_until = pause_of(c);
+    }
+    if (x > 0.8 && x < 0.92) {
+        keel_twin_log_up(keel_host_twin(host), false);
+        d->log_until = pause_of(c);
+    }
+    if (x > 0.9)
+        keel_twin_lose_answer(keel_host_twin(host));
+    for (int i = 0; i < 4; i++)
+        c->stalled_until[below(c, 8)][below(c, 8)] = pause_of(c);
+    return kills;
+}
+
+static void raise_again(keel_host *host, const chaos *c, down *d)
+{
+    keel_err err;
+    for (int i = 0; i < keel_apps_n; i++)
+        if (d->service_until[i] != 0 && c->turn >= d->service_until[i]) {
+            d->service_until[i] = 0;
+            if (keel_host_start(host, keel_apps[i]->name, &err) != KEEL_OK)
+                abort();
+        }
+    if (d->log_until != 0 && c->turn >= d->log_until) {
+        d->log_until = 0;
+        keel_twin_log_up(keel_host_twin(host), true);
+    }
+    if (d->cache_until != 0 && c->turn >= d->cache_until) {
+        d->cache_until = 0;
+        keel_twin_cache_up(keel_host_twin(host), true);
+    }
+}
+
+static void place_events(chaos *c, int n, uint64_t span, uint64_t *at)
+{
+    for (int i = 0; i < n; i++)
+        at[i] = 1 + below(c, span);
+}
+
+static void ask(keel_host *host, chaos *c)
+{
+    keel_request r = {.ask = below(c, 2) != 0 ? KEEL_ASK_HALT : KEEL_ASK_RESUME};
+    snprintf(r.service, sizeof r.service, "risk");
+    snprintf(r.requester, sizeof r.requester, "test");
+    snprintf(r.reason, sizeof r.reason, "turn %llu", (unsigned long long)c->turn);
+    keel_host_ask(host, &r);
+}
+
+static void run_disturbed(keel_host *host, chaos *c, outcome *o, int events, scene what)
+{
+    uint64_t at[EVENTS_MAX];
+    down d = {0};
+    place_events(c, events, 700, at);
+    for (c->turn = 1; c->turn < TURNS_MAX; c->turn++) {
+        if (what == REQUESTS && below(c, 12) == 0)
+            ask(host, c);
+        for (int i = 0; i < events; i++)
+            if (at[i] == c->turn)
+                o->kills += strike(host, c, &d);
+        raise_again(host, c, &d);
+        if (keel_host_run(host, 1) == KEEL_EEND)
+            return;
+    }
+    snprintf(o->text, sizeof o->text, "stuck");
+    for (int i = 0; i < keel_apps_n; i++)
+        snprintf(o->text + strlen(o->text), sizeof o->text - strlen(o->text), " %s %llu (%s)",
+                 keel_apps[i]->name, (unsigned long long)keel_host_done(host, keel_apps[i]->name),
+                 keel_host_awaited(host, keel_apps[i]->name));
+}
+
+static keel_log_level log_level;
+
+/* One whole run; seed 0 = undisturbed. */
+static outcome run_world(uint64_t seed, unsigned without, scene what)
+{
+    char dir[] = "/tmp/keel-world-XXXXXX", path[64], command[64];
+    keel_run run;
+    keel_err err = {0};
+    outcome o = {.payloads = keel_payloads_new(ROWS)};
+    chaos c = {.rng = keel_rng_seeded(seed)};
+    static const double losses[] = {0, 0, 0.02, 0.1};
+    static const int rings[] = {4, 8, 64};
+    static const int snaps[] = {2, 3, 5, 8};
+    if (mkdtemp(dir) == NULL)
+        abort();
+    keel_world_config(dir, ROWS, "");
+    snprintf(path, sizeof path, "%s/config.yaml", dir);
+    if (!keel_run_load(path, 0, NULL, &run))
+        abort();
+    keel_host_cfg cfg = {.specs = keel_apps,
+                         .specs_n = keel_apps_n,
+                         .config = run.config,
+                         .settings = &run.settings,
+                         .universe = run.universe,
+                         .tap = tap,
+                         .tap_arg = o.payloads,
+                         .judge = judge,
+                         .judge_arg = &c,
+                         .epoch_ns = 1,
+                         .without = without,
+                         .snapshot_gap_ns = -1,
+                         .busy_tick_ns = 5 * INT64_C(1000000), /* so that hearts beat */
+                         .log_level = log_level};
+    if (seed != 0) {
+        c.lose = losses[below(&c, 4)];
+        cfg.ring_steps = rings[below(&c, 3)];
+        cfg.snapshot_steps = snaps[below(&c, 4)];
+    }
+    keel_host *host = keel_host_new(&cfg, &err);
+    if (host == NULL) {
+        fprintf(stderr, "%s\n", err.text);
+        abort();
+    }
+    run_disturbed(host, &c, &o, seed == 0 ? 0 : 1 + (int)below(&c, EVENTS_MAX), what);
+    keel_host_free(&host);
+    keel_run_free(&run);
+    snprintf(command, sizeof command, "rm -rf %s", dir);
+    if (system(command) != 0)
+        abort();
+    return o;
+}
+
+static const keel_payloads *reference;
+
+/* In a child: 0 = equal to the undisturbed run. */
+static int judge_seed(uint64_t seed, unsigned without, scene what, bool quiet)
+{
+    char first[128] = "";
+    outcome o = run_world(seed, without, what);
+    const int conflicts = keel_payloads_conflicts(o.payloads);
+    if (o.text[0] == '\0') {
+        const int n =
+            what == QUIET ? keel_payloads_differ(reference, o.payloads, first, sizeof first) : 0;
+        if (n > 0 || conflicts > 0)
+            snprintf(o.text, sizeof o.text, "%d payloads differ, %d conflicts: %s", n, conflicts,
+                     first);
+    }
+    if (o.text[0] != '\0' && !quiet)
+        printf("  seed %llu: %s\n", (unsigned long long)seed, o.text);
+    fflush(stdout);
+    return o.text[0] == '\0' ? 0 : 1;
+}
+
+static bool seed_passes(uint64_t seed, unsigned without, scene what, bool quiet)
+{
+    int status;
+    fflush(stdout);
+    const pid_t pid = fork();
+    if (pid == 0) {
+        if (quiet && freopen("/dev/null", "w", stderr) == NULL)
+            _exit(2);
+        alarm(120);
+        _exit(judge_seed(seed, without, what, quiet));
+    }
+    waitpid(pid, &status, 0);
+    if (!quiet && WIFSIGNALED(status))
+        printf("  seed %llu: died of signal %d\n", (unsigned long long)seed, WTERMSIG(status));
+    return WIFEXITED(status) && WEXITSTATUS(status) == 0;
+}
+
+typedef struct rule {
+    const char *name;
+    unsigned without;
+    scene what;
+    int seeds; /* that may be needed until one fails */
+} rule;
+
+static const rule rules[] = {
+    {"S1", KEEL_WITHOUT_S1, QUIET, 60}, {"S3", KEEL_WITHOUT_S3, QUIET, 60},
+    {"S4", KEEL_WITHOUT_S4, QUIET, 60}, {"R1", KEEL_WITHOUT_R1, REQUESTS, 60},
+    {"P1", KEEL_WITHOUT_P1, QUIET, 60}, {"P2", KEEL_WITHOUT_P2, REQUESTS, 60},
+};
+
+static int passed, failed;
+
+static void verdict(bool ok, const char *what)
+{
+    printf("%s %s\n", ok ? "ok  " : "FAIL", what);
+    if (ok)
+        passed++;
+    else
+        failed++;
+}
+
+/* `test_recovery SEED quiet|requests`: one schedule, with the services' log on stderr. */
+static int run_one(const char *seed, const char *what)
+{
+    return judge_seed(strtoull(seed, NULL, 10), 0, what[0] == 'q' ? QUIET : REQUESTS, false);
+}
+
+int main(int argc, char **argv)
+{
+    const bool is_long = getenv("KEEL_LONG") != NULL;
+    const uint64_t seeds = is_long ? 2000 : 60;
+    char text[160];
+    outcome undisturbed = run_world(0, 0, QUIET);
+    reference = undisturbed.payloads;
+    log_level = argc == 3 ? KEEL_LOG_INFO : KEEL_LOG_ERROR;
+    if (argc == 3)
+        return run_one(argv[1], argv[2]);
+    verdict(undisturbed.text[0] == '\0', "the undisturbed run ends");
+    printf("  %d payloads, %d approvals, %d fills\n", keel_payloads_n(reference),
+           keel_payloads_of(reference, "v1.alloc.approved."),
+           keel_payloads_of(reference, "v1.fill."));
+    verdict(keel_payloads_of(reference, "v1.fill.") > 50, "it trades");
+    uint64_t bad = 0;
+    for (uint64_t seed = 1; seed <= seeds; seed++)
+        bad += !seed_passes(seed, 0, QUIET, false);
+    snprintf(text, sizeof text, "%llu crash schedules end with the undisturbed payloads",
+             (unsigned long long)seeds);
+    verdict(bad == 0, text);
+    bad = 0;
+    for (uint64_t seed = 1; seed <= seeds; seed++)
+        bad += !seed_passes(seed, 0, REQUESTS, false);
+    snprintf(text, sizeof text, "%llu with halts and resumes never contradict themselves",
+             (unsigned long long)seeds);
+    verdict(bad == 0, text);
+    for (size_t r = 0; r < sizeof rules / sizeof rules[0]; r++) {
+        uint64_t seed = 1;
+        while (seed <= (uint64_t)rules[r].seeds &&
+               seed_passes(seed, rules[r].without, rules[r].what, true))
+            seed++;
+        snprintf(text, sizeof text, "without %s a schedule fails (seed %llu)", rules[r].name,
+                 (unsigned long long)seed);
+        verdict(seed <= (uint64_t)rules[r].seeds, text);
+    }
+    keel_payloads_free(&undisturbed.payloads);
+    printf("%d passed, %d failed\n", passed, failed);
+    return failed > 0;
+}

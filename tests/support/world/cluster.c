@@ -1,0 +1,320 @@
+#include "tests/support/world/cluster.h"
+
+#include "common/base/timefmt.h"
+#include "common/service/journal.h"
+#include "common/service/names.h"
+#include "common/wire/wire.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <sqlite3.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+int64_t keel_test_mono_ms(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+const char *keel_cluster_name(int i)
+{
+    return i == KEEL_CLUSTER_LOG     ? "log"
+           : i == KEEL_CLUSTER_CACHE ? "cache"
+                                     : keel_step_services[i];
+}
+
+static void exec_service(const keel_cluster *c, int i)
+{
+    char program[512], config[128], log[128];
+    const char *bin = getenv("KEEL_BIN_DIR");
+    snprintf(program, sizeof program, "%s/keel-%s", bin != NULL ? bin : "bin",
+             keel_cluster_name(i));
+    snprintf(config, sizeof config, "%s/config.yaml", c->dir);
+    snprintf(log, sizeof log, "%s/%s.log", c->dir, keel_cluster_name(i));
+    const int fd = open(log, O_WRONLY | O_CREAT | O_APPEND, 0600);
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (fd < 0 || dup2(fd, 2) < 0)
+        _exit(127);
+    setenv("OPENBLAS_NUM_THREADS", "1", 1);
+    execl(program, program, "--config", config, c->journals ? "--journal" : NULL, c->dir,
+          (char *)NULL);
+    _exit(127);
+}
+
+void keel_cluster_start_one(keel_cluster *c, int i)
+{
+    if (i >= KEEL_CLUSTER_SERVICES) {
+        keel_test_redis *r = &c->redis[i - KEEL_CLUSTER_SERVICES];
+        char dir[sizeof c->dir];
+        memcpy(dir, c->dir, sizeof dir);
+        r->durable = i == KEEL_CLUSTER_LOG;
+        snprintf(r->dir, sizeof r->dir, "%s", dir);
+        snprintf(r->socket, sizeof r->socket, "%s/%s.sock", dir, keel_cluster_name(i));
+        keel_test_redis_again(r);
+        c->pids[i] = r->pid;
+        return;
+    }
+    fflush(stdout);
+    const pid_t pid = fork();
+    if (pid == 0)
+        exec_service(c, i);
+    c->pids[i] = pid;
+}
+
+static void open_monitor(keel_cluster *c)
+{
+    char endpoints[KEEL_CLUSTER_SERVICES][128], own[128];
+    const char *peers[KEEL_CLUSTER_SERVICES];
+    keel_err err = {0};
+    for (int i = 0; i < KEEL_CLUSTER_SERVICES; i++) {
+        snprintf(endpoints[i], sizeof endpoints[i], "ipc://%s/%s.pub", c->dir,
+                 keel_cluster_name(i));
+        peers[i] = endpoints[i];
+    }
+    snprintf(own, sizeof own, "ipc://%s/relay.pub", c->dir);
+    const keel_bus_zmq_cfg cfg = {own, peers, KEEL_CLUSTER_SERVICES};
+    if (keel_bus_zmq_open(&cfg, &c->monitor, &err) != KEEL_OK) {
+        fprintf(stderr, "%s\n", err.text);
+        abort();
+    }
+    c->monitor.ops->subscribe(c->monitor.self, "v1.hb.");
+    c->monitor.ops->subscribe(c->monitor.self, "v1.feed.");
+    keel_arena_init(&c->arena, 4 << 20);
+}
+
+void keel_cluster_up(keel_cluster *c)
+{
+    signal(SIGPIPE, SIG_IGN);
+    open_monitor(c);
+    for (int i = 0; i < KEEL_CLUSTER_SERVICES; i++)
+        keel_cluster_arm(c, i, 0, 0);
+    for (int i = KEEL_CLUSTER_ALL - 1; i >= 0; i--)
+        keel_cluster_start_one(c, i);
+}
+
+void keel_cluster_start(keel_cluster *c, int rows, const char *extra, bool journals)
+{
+    *c = (keel_cluster){.journals = journals};
+    snprintf(c->dir, sizeof c->dir, "/tmp/keel-cluster-XXXXXX");
+    if (mkdtemp(c->dir) == NULL)
+        abort();
+    keel_world_config(c->dir, rows, extra);
+    keel_cluster_up(c);
+}
+
+void keel_cluster_signal(keel_cluster *c, int i, int signal_number)
+{
+    if (c->pids[i] > 0)
+        kill(c->pids[i], signal_number);
+}
+
+void keel_cluster_kill(keel_cluster *c, int i)
+{
+    if (c->pids[i] <= 0)
+        return;
+    kill(c->pids[i], SIGKILL);
+    waitpid(c->pids[i], NULL, 0);
+    c->pids[i] = 0;
+    if (i >= KEEL_CLUSTER_SERVICES)
+        unlink(c->redis[i - KEEL_CLUSTER_SERVICES].socket);
+    else
+        c->beats[i] = (keel_cluster_beat){0};
+}
+
+int keel_cluster_revive(keel_cluster *c)
+{
+    int n = 0;
+    for (int i = 0; i < KEEL_CLUSTER_SERVICES; i++) {
+        int status;
+        if (c->pids[i] > 0 && waitpid(c->pids[i], &status, WNOHANG) == c->pids[i]) {
+            fprintf(stderr, "%s died by itself: %s %d\n", keel_cluster_name(i),
+                    WIFSIGNALED(status) ? "signal" : "exit",
+                    WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
+            c->pids[i] = 0;
+            keel_cluster_start_one(c, i);
+            c->restarts++;
+            n++;
+        }
+    }
+    return n;
+}
+
+static void note_heartbeat(keel_cluster *c, const keel_envelope *e)
+{
+    keel_heartbeat *h = keel_arena_take(&c->arena, 1, sizeof *h);
+    if (keel_wire_get_heartbeat(&c->arena, e->payload, e->payload_len, h) != KEEL_OK)
+        return;
+    for (int i = 0; i < KEEL_CLUSTER_SERVICES; i++) {
+        keel_cluster_beat *b = &c->beats[i];
+        if (strcmp(h->service, keel_cluster_name(i)) != 0)
+            continue;
+        b->step_done = h->step_done;
+        b->state = (int)h->state;
+        b->seen++;
+        b->seen_ns = keel_test_mono_ms() * KEEL_NS_PER_MS;
+        snprintf(b->why, sizeof b->why, "%s", h->why);
+        snprintf(b->awaited, sizeof b->awaited, "%s", h->awaited);
+    }
+}
+
+static void note_frame(keel_cluster *c, const keel_bus_frame *f)
+{
+    keel_envelope e;
+    keel_feed_status s;
+    keel_arena_reset(&c->arena);
+    if (keel_wire_get_envelope(&c->arena, f->frame, f->len, &e) != KEEL_OK)
+        return;
+    if (e.type == KEEL_PAYLOAD_HEARTBEAT)
+        note_heartbeat(c, &e);
+    if (e.type == KEEL_PAYLOAD_FEED_STATUS &&
+        keel_wire_get_feed_status(&c->arena, e.payload, e.payload_len, &s) == KEEL_OK &&
+        s.phase == KEEL_FEED_PHASE_ENDED) {
+        c->ended = true;
+        c->rows = s.rows_sent;
+    }
+}
+
+uint64_t keel_cluster_step(const keel_cluster *c)
+{
+    uint64_t least = UINT64_MAX;
+    for (int i = 0; i < KEEL_CLUSTER_SERVICES; i++)
+        least = c->beats[i].step_done < least ? c->beats[i].step_done : least;
+    return least;
+}
+
+bool keel_cluster_done(const keel_cluster *c)
+{
+    return c->ended && keel_cluster_step(c) >= c->rows;
+}
+
+bool keel_cluster_watch(keel_cluster *c, int ms)
+{
+    const int64_t until = keel_test_mono_ms() + ms;
+    keel_bus_frame f;
+    do {
+        while (c->monitor.ops->receive(c->monitor.self, &f) == KEEL_OK)
+            note_frame(c, &f);
+        if (keel_cluster_done(c))
+            return true;
+        (void)keel_bus_zmq_wait(&c->monitor, -1, 5);
+    } while (keel_test_mono_ms() < until);
+    return keel_cluster_done(c);
+}
+
+void keel_cluster_down(keel_cluster *c)
+{
+    for (int i = 0; i < KEEL_CLUSTER_ALL; i++)
+        keel_cluster_signal(c, i, SIGCONT);
+    for (int i = 0; i < KEEL_CLUSTER_SERVICES; i++)
+        keel_cluster_signal(c, i, SIGTERM);
+    const int64_t until = keel_test_mono_ms() + 5000;
+    for (int i = 0; i < KEEL_CLUSTER_SERVICES; i++) {
+        while (c->pids[i] > 0 && waitpid(c->pids[i], NULL, WNOHANG) == 0 &&
+               keel_test_mono_ms() < until)
+            nanosleep(&(struct timespec){0, 2000000}, NULL);
+        if (keel_test_mono_ms() >= until)
+            keel_cluster_kill(c, i);
+        c->pids[i] = 0;
+    }
+    keel_cluster_kill(c, KEEL_CLUSTER_LOG);
+    keel_cluster_kill(c, KEEL_CLUSTER_CACHE);
+    c->monitor.ops->close(c->monitor.self);
+    keel_arena_fini(&c->arena);
+}
+
+void keel_cluster_remove(keel_cluster *c)
+{
+    char command[128];
+    snprintf(command, sizeof command, "rm -rf '%s'", c->dir);
+    if (system(command) != 0)
+        fprintf(stderr, "cannot remove %s\n", c->dir);
+}
+
+keel_payloads *keel_cluster_journals(const keel_cluster *c)
+{
+    keel_payloads *all = keel_payloads_new(c->rows);
+    for (int i = 0; i < KEEL_CLUSTER_SERVICES; i++) {
+        char path[128];
+        keel_err err = {0};
+        keel_journal_record rec;
+        snprintf(path, sizeof path, "%s/%s.journal", c->dir, keel_cluster_name(i));
+        keel_journal_reader *in = keel_journal_read(path, &err);
+        if (in == NULL) {
+            fprintf(stderr, "%s\n", err.text);
+            abort();
+        }
+        while (keel_journal_next(in, &rec) == KEEL_OK) {
+            const char *topic;
+            const uint8_t *frame;
+            size_t len;
+            if (rec.kind == KEEL_JOURNAL_OUTPUT &&
+                keel_journal_frame(&rec, &topic, &frame, &len) == KEEL_OK)
+                keel_payloads_note(all, topic, frame, len);
+        }
+        keel_journal_reader_free(&in);
+    }
+    return all;
+}
+
+static void add_row(char **text, size_t *n, size_t *cap, sqlite3_stmt *row)
+{
+    for (int i = 0; i < sqlite3_column_count(row); i++) {
+        const char *value = (const char *)sqlite3_column_text(row, i);
+        const size_t len = value != NULL ? strlen(value) : 0;
+        while (*n + len + 2 > *cap)
+            if ((*text = realloc(*text, *cap *= 2)) == NULL)
+                abort();
+        memcpy(*text + *n, value, len);
+        *n += len;
+        (*text)[(*n)++] = i + 1 < sqlite3_column_count(row) ? '|' : '\n';
+    }
+}
+
+char *keel_cluster_books(const keel_cluster *c)
+{
+    static const char *const queries[] = {
+        "select * from fills order by 1, 2, 3",
+        "select * from transfers order by 1, 2, 3",
+        "select * from lots order by 1, 2, 3, 4",
+        "select * from portfolio_states order by 1, 2, 3",
+    };
+    char path[128];
+    size_t cap = 1 << 16, n = 0;
+    char *text = malloc(cap);
+    sqlite3 *db;
+    snprintf(path, sizeof path, "%s/books.sqlite", c->dir);
+    if (text == NULL || sqlite3_open_v2(path, &db, SQLITE_OPEN_READONLY, NULL) != SQLITE_OK)
+        abort();
+    for (size_t q = 0; q < sizeof queries / sizeof queries[0]; q++) {
+        sqlite3_stmt *row;
+        if (sqlite3_prepare_v2(db, queries[q], -1, &row, NULL) != SQLITE_OK) {
+            fprintf(stderr, "%s: %s\n", queries[q], sqlite3_errmsg(db));
+            abort();
+        }
+        while (sqlite3_step(row) == SQLITE_ROW)
+            add_row(&text, &n, &cap, row);
+        sqlite3_finalize(row);
+    }
+    sqlite3_close(db);
+    text[n] = '\0';
+    return text;
+}
+
+void keel_cluster_arm(keel_cluster *c, int i, keel_stage stage, int passes)
+{
+    char path[128];
+    const int32_t words[2] = {(int32_t)stage, passes};
+    snprintf(path, sizeof path, "%s/%s.fault", c->dir, keel_cluster_name(i));
+    const int fd = open(path, O_WRONLY | O_CREAT, 0600);
+    if (fd < 0 || write(fd, words, sizeof words) != sizeof words)
+        abort();
+    close(fd);
+}

@@ -1,0 +1,74 @@
+/* cluster.h - the real processes of a run, started, stopped and killed by a test.
+ *
+ * ROOM     tests/support/world. Two private redis-servers and every step service, in a folder of
+ *          their own; ended by process id. A monitor reads heartbeats from the services' outboxes.
+ */
+#ifndef KEEL_TESTS_SUPPORT_WORLD_CLUSTER_H
+#define KEEL_TESTS_SUPPORT_WORLD_CLUSTER_H
+
+#include "common/bus/bus.h"
+#include "common/service/node.h"
+#include "tests/support/redis.h"
+#include "tests/support/world/world.h"
+
+enum {
+    KEEL_CLUSTER_SERVICES = 7,
+    KEEL_CLUSTER_LOG = 7,
+    KEEL_CLUSTER_CACHE = 8,
+    KEEL_CLUSTER_ALL = 9
+};
+
+typedef struct keel_cluster_beat {
+    uint64_t step_done;
+    uint64_t seen;   /* heartbeats */
+    int64_t seen_ns; /* monotonic */
+    int state;
+    char why[241];
+    char awaited[96];
+} keel_cluster_beat;
+
+typedef struct keel_cluster {
+    char dir[64];
+    bool journals;
+    pid_t pids[KEEL_CLUSTER_ALL]; /* 0 = down */
+    keel_test_redis redis[2];     /* log, cache */
+    keel_bus monitor;
+    keel_arena arena;
+    keel_cluster_beat beats[KEEL_CLUSTER_SERVICES];
+    bool ended; /* the feed has no more rows */
+    uint64_t rows;
+    uint64_t restarts;
+} keel_cluster;
+
+const char *keel_cluster_name(int i); /* "feed" ... "log", "cache" */
+
+/* Make the folder, write the configuration (keel_world_config with `extra`), start everything. */
+void keel_cluster_start(keel_cluster *c, int rows, const char *extra, bool journals);
+/* Configuration is there already (dir/config.yaml). */
+void keel_cluster_up(keel_cluster *c);
+void keel_cluster_start_one(keel_cluster *c, int i);
+void keel_cluster_kill(keel_cluster *c, int i); /* kill -9 */
+void keel_cluster_signal(keel_cluster *c, int i, int signal);
+/* The service dies at its `passes`-th pass of the stage from now (test builds of the services). */
+void keel_cluster_arm(keel_cluster *c, int i, keel_stage stage, int passes);
+/* Start again what has died by itself; how many. */
+int keel_cluster_revive(keel_cluster *c);
+
+/* Read heartbeats for up to `ms`; returns early when all services have closed the last row. */
+bool keel_cluster_watch(keel_cluster *c, int ms);
+bool keel_cluster_done(const keel_cluster *c);
+uint64_t keel_cluster_step(const keel_cluster *c); /* least step_done of all services */
+
+/* SIGTERM to all, then kill; the folder stays. */
+void keel_cluster_down(keel_cluster *c);
+void keel_cluster_remove(keel_cluster *c);
+
+/* Payloads published according to the journals of all services. */
+keel_payloads *keel_cluster_journals(const keel_cluster *c);
+
+/* The books as text: every row of the tables that hold money, in order, without run times. */
+char *keel_cluster_books(const keel_cluster *c);
+
+int64_t keel_test_mono_ms(void);
+
+#endif
