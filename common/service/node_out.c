@@ -72,7 +72,9 @@ static void journal_output(keel_service *n, const char *topic, size_t len)
 {
     if (n->cfg.journal == NULL)
         return;
-    keel_journal_put_frame(n->cfg.journal, KEEL_JOURNAL_OUTPUT, topic, n->frame, len);
+    keel_journal_put_frame(n->cfg.journal,
+                           n->recall_step == 0 ? KEEL_JOURNAL_OUTPUT : KEEL_JOURNAL_RECALLED, topic,
+                           n->frame, len);
     if (keel_journal_flush(n->cfg.journal) != KEEL_OK)
         keel_count(n->cfg.obs, "journal_failed", 1);
 }
@@ -93,9 +95,10 @@ void node_send(keel_service *n, keel_topic topic, const char *key, keel_payload 
                        .payload = payload,
                        .payload_len = len};
     const size_t frame_len = encode(n, &e, text);
-    if (topic == KEEL_TOPIC_STEP && n->recall_step == 0) {
+    if (topic == KEEL_TOPIC_STEP) {
         journal_output(n, text, frame_len);
-        keel_ring_add(n->ring, text, n->frame, frame_len);
+        if (n->recall_step == 0)
+            keel_ring_add(n->ring, text, n->frame, frame_len);
     }
     n->cfg.bus.ops->publish(n->cfg.bus.self, text, n->frame, frame_len);
 }
@@ -269,8 +272,7 @@ static void send_out(keel_service *n, const node_out *o)
     node_pub *pub = node_pub_of(n, o->topic);
     keel_envelope e = envelope_of(n, o);
     const size_t len = encode(n, &e, pub->text);
-    if (n->recall_step == 0)
-        journal_output(n, pub->text, len);
+    journal_output(n, pub->text, len);
     n->cfg.bus.ops->publish(n->cfg.bus.self, pub->text, n->frame, len);
     if (n->recall_step != 0)
         return;

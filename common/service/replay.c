@@ -233,6 +233,7 @@ static keel_status take_record(replay *r, const keel_journal_record *rec, keel_e
     case KEEL_JOURNAL_OUTPUT:
         return take_output(r, rec, false);
     case KEEL_JOURNAL_PASSED:
+    case KEEL_JOURNAL_RECALLED:
     case KEEL_JOURNAL_OWN:
     case KEEL_JOURNAL_SEGMENT:
         return KEEL_OK;

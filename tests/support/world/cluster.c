@@ -260,7 +260,7 @@ keel_payloads *keel_cluster_journals(const keel_cluster *c)
             const char *topic;
             const uint8_t *frame;
             size_t len;
-            if (rec.kind == KEEL_JOURNAL_OUTPUT &&
+            if ((rec.kind == KEEL_JOURNAL_OUTPUT || rec.kind == KEEL_JOURNAL_RECALLED) &&
                 keel_journal_frame(&rec, &topic, &frame, &len) == KEEL_OK)
                 keel_payloads_note(all, topic, frame, len);
         }
