@@ -23,6 +23,7 @@
 enum {
     EXIT_USAGE = 2,
     EXIT_CONFIG = 3,
+    EXIT_INFEASIBLE = 6,
     FLAGS_MAX = 128,
     ENDPOINT_MAX = 256,
     PATH_BYTES = 256,
@@ -335,7 +336,7 @@ static int run(const flags *f, const keel_service_spec *spec, setup *s)
              s->settings.run_id, (int)getpid());
     keel_service *svc = keel_node_new(&cfg, &err);
     if (svc == NULL) {
-        code = EXIT_CONFIG;
+        code = err.status == KEEL_EINFEASIBLE ? EXIT_INFEASIBLE : EXIT_CONFIG;
         goto out;
     }
     code = loop(svc, &bus);
