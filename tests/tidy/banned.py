@@ -21,8 +21,8 @@ class Rule:
 
 RULES = [
     Rule("reads a clock", "time clock clock_gettime gettimeofday timespec_get localtime gmtime",
-         ("common/cache/redis.c", "common/service/main.c", "services/backtest/run.c",
-          "services/cli/terminal.c", "services/relay/")),
+         ("common/cache/redis.c", "common/client/client.c", "common/service/main.c",
+          "services/backtest/run.c", "services/cli/terminal.c", "services/relay/")),
     Rule("draws random numbers", "rand random srand srandom drand48 lrand48 getrandom",
          ("services/cli/run_dir.c",)),
     Rule("reads the environment", "getenv secure_getenv",
@@ -32,7 +32,8 @@ RULES = [
          ("common/base/assert.c", "common/base/mem.c",  # last words before the abort
           "common/config/print.c", "common/obs/obs.c", "common/service/main.c",
           "services/backtest/", "services/cli/", "services/feed/report.c",
-          "services/relay/main.c", "services/relay/selftest.c")),
+          "services/relay/keys.c", "services/relay/main.c", "services/relay/selftest.c",
+          "services/relay/zap.c")),
     Rule("sleeps", "sleep usleep nanosleep", ("services/cli/terminal.c", "services/relay/")),
     Rule("starts a program", "system popen fork vfork execv execvp execve execl execlp",
          ("services/cli/",)),

@@ -64,6 +64,22 @@ def check_names(library, symbols, allowed):
             yield f"{library}: {s.name} is a global that can change"
 
 
+def owners(libraries):
+    """Exported name -> the libraries that define it."""
+    found = {}
+    for path, symbols in libraries.items():
+        for s in symbols:
+            if s.exported():
+                found.setdefault(s.name, []).append(path)
+    return found
+
+
+def check_twice(libraries):
+    for name, paths in owners(libraries).items():
+        if len(paths) > 1:
+            yield f"{paths[0]}: {name} is also in {', '.join(paths[1:])}"
+
+
 def check_shared(library, symbols, other, theirs):
     needed = {s.name for s in symbols if s.kind == "U"}
     for name in sorted(needed & {s.name for s in theirs if s.exported()}):
@@ -97,7 +113,9 @@ def check(tree):
                 yield f"{path}: or {other} is not built"
                 continue
             yield from check_shared(path, libraries[path], other, libraries[other])
-    engines = {os.path.basename(os.path.dirname(p)): s for p, s in libraries.items()
-               if p.endswith("_engine.a")}
+    yield from check_twice(libraries)
+    only = {name for name, paths in owners(libraries).items() if len(paths) == 1}
+    engines = {os.path.basename(os.path.dirname(p)): [s for s in found if s.name in only]
+               for p, found in libraries.items() if p.endswith("_engine.a")}
     for path in sorted(glob.glob(os.path.join(tree.build, "bin", "keel*"))):
         yield from check_program(os.path.basename(path), read(path), engines)

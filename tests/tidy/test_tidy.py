@@ -140,8 +140,9 @@ def test_banned_names_what_no_file_may_use():
 
 def test_banned_reads_code_and_not_comments_strings_or_other_names():
     expect(problems(banned.check, {
-        "services/x/app.c": '/* printf(x) */ log("printf(x)"); // rand()\nkeel_time(x);\na->time(b);\n'
-                            "goto out;\nsnprintf(a, 9, b);\nkeel_socket_cfg c = {.hwm = n};\n",
+        "services/x/app.c": '/* printf(x) */ log("printf(x)"); // rand()\nkeel_time(x);\n'
+                            "a->time(b);\ngoto out;\nsnprintf(a, 9, b);\n"
+                            "keel_socket_cfg c = {.hwm = n};\n",
         "common/obs/obs.c": "fwrite(a, 1, n, to);\n", "tests/unit/a.c": "printf(x);\n"}))
 
 
@@ -176,6 +177,12 @@ def test_symbols_names_shared_code_and_foreign_engines():
            "bin/keel-risk: holds keel_qp_solve")
     expect(list(symbols.check_program("keel-optimizer", held, engines)))
     expect(list(symbols.check_program("keel-backtest", held, engines)))
+
+
+def test_symbols_names_what_is_defined_twice():
+    found = {"a.a": [symbol("keel_x"), symbol("f", "t")], "b.a": [symbol("f", "t")],
+             "c.a": [symbol("keel_x"), symbol("keel_y")], "d.a": [symbol("keel_y", "U")]}
+    expect(list(symbols.check_twice(found)), "a.a: keel_x is also in c.a")
 
 
 def test_symbols_wants_a_build():
@@ -250,8 +257,9 @@ def test_topics_compares_list_and_page_both_ways():
     expect(topic_problems())
     expect(topic_problems(docs__messages_md=PAGE.splitlines()[0] + "\n"),
            "docs/messages.md: the table lacks v1.hb.{key}.")
-    expect(topic_problems(docs__messages_md=PAGE + "| `v1.old.{bar}.` | state | Old | feed | x |\n"),
-           "docs/messages.md: v1.old.{bar}. is not in", "docs/messages.md:3: v1.old.{bar}. is no")
+    old = "| `v1.old.{bar}.` | state | Old | feed | x |\n"
+    expect(topic_problems(docs__messages_md=PAGE + old),
+           "docs/messages.md: v1.old.{bar}. is not in", "docs/messages.md:3: v1.old. is no")
     expect(topic_problems(docs__messages_md=PAGE.replace("BarRow", "Bar")),
            "docs/messages.md: v1.row.{bar}. is state BarRow")
     expect(topic_problems(docs__messages_md=PAGE.replace("| feed", "| risk")),
@@ -307,7 +315,7 @@ def test_words_names_unfinished_work_places_and_data():
 
 def test_golden_wants_a_source():
     text = "/* OP01: against a reference.\n * Source: %s\n */\n"
-    expect(problems(golden.check, {"tests/golden/test_a.c": text % "pandas 1.5.3, estimators.json"}))
+    expect(problems(golden.check, {"tests/golden/test_a.c": text % "pandas 1.5.3, a.json"}))
     expect(problems(golden.check, {"tests/golden/test_a.c": text % ""}), "tests/golden/test_a.c: ")
     expect(problems(golden.check, {"tests/golden/test_a.c": OK_C}), "tests/golden/test_a.c: ")
 

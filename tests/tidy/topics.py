@@ -55,15 +55,20 @@ def check_app(path, code, topics):
             yield f"{path}: {name} is published by {topics[name].publisher}"
 
 
+def stem(template):
+    """The fixed words that a template begins with: v1.risk.report."""
+    return template.split("{")[0]
+
+
 def check_card(path, text, code, topics):
     for name in table(code, "pubs") + table(code, "subs"):
-        if name in topics and f"`{topics[name].template}`" not in text:
+        if name in topics and "`" + stem(topics[name].template) not in text:
             yield f"{path}: the card lacks `{topics[name].template}`"
 
 
 def check_mentions(path, text, topics):
-    known = {t.template for t in topics.values()}
-    for match in re.finditer(r"`(v1\.[a-z.]+\{[^`]*)`", text):
+    known = {stem(t.template) for t in topics.values()}
+    for match in re.finditer(r"`(v1\.[a-z.]+)\{[^`]*`", text):
         if match.group(1) not in known:
             yield f"{path}:{line_of(text, match.start())}: {match.group(1)} is no topic"
 
