@@ -78,8 +78,8 @@ static void put_line(keel_obs *obs, int64_t now_ns, keel_log_level level, const 
     const bool whole =
         keel_text_add(line, sizeof line - 1, &len, "ts=%s level=%s svc=%s event=%s%s%s", time,
                       level_name(level), obs->service, event, text[0] != '\0' ? " " : "", text);
-    if (!whole)
-        memcpy(line + len - 3, "...", 3);
+    for (size_t i = 1; !whole && i <= 3; i++)
+        line[len - i] = '.';
     for (size_t i = 0; i < len; i++)
         if ((unsigned char)line[i] < ' ' || line[i] == 0x7f)
             line[i] = ' ';

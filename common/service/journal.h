@@ -23,7 +23,8 @@ typedef enum keel_journal_kind {
     KEEL_JOURNAL_STEP,        /* on_step of this step */
     KEEL_JOURNAL_HELD,        /* frame that the log held and that was published instead */
     KEEL_JOURNAL_OUTPUT,      /* frame published */
-    KEEL_JOURNAL_OWN,         /* frame folded from one's own records at a start (live) */
+    KEEL_JOURNAL_RECALLED, /* frame of an old step, published again from the service's own store */
+    KEEL_JOURNAL_OWN,      /* frame folded from one's own records at a start (live) */
 } keel_journal_kind;
 
 typedef struct keel_journal keel_journal;

@@ -189,7 +189,8 @@ uint64_t node_open_step(const keel_service *n);
 void node_outs_reset(keel_service *n);
 /* Journal, log, publish what is staged. False: not now (the state says why); call again. */
 bool node_flush(keel_service *n);
-bool node_end_step(keel_service *n); /* StepEnd */
+bool node_end_step(keel_service *n);      /* StepEnd */
+keel_status node_commit(keel_service *n); /* to the service's own store; KEEL_EUNAVAIL: not now */
 void node_send(keel_service *n, keel_topic topic, const char *key, keel_payload type,
                const uint8_t *payload, size_t len);
 node_pub *node_pub_of(keel_service *n, keel_topic topic);

@@ -67,6 +67,18 @@ static size_t encode(keel_service *n, keel_envelope *e, const char *topic)
     return len;
 }
 
+/* Before the frame leaves: what was published is in the journal, whenever the process dies. */
+static void journal_output(keel_service *n, const char *topic, size_t len)
+{
+    if (n->cfg.journal == NULL)
+        return;
+    keel_journal_put_frame(n->cfg.journal,
+                           n->recall_step == 0 ? KEEL_JOURNAL_OUTPUT : KEEL_JOURNAL_RECALLED, topic,
+                           n->frame, len);
+    if (keel_journal_flush(n->cfg.journal) != KEEL_OK)
+        keel_count(n->cfg.obs, "journal_failed", 1);
+}
+
 void node_send(keel_service *n, keel_topic topic, const char *key, keel_payload type,
                const uint8_t *payload, size_t len)
 {
@@ -83,11 +95,12 @@ void node_send(keel_service *n, keel_topic topic, const char *key, keel_payload 
                        .payload = payload,
                        .payload_len = len};
     const size_t frame_len = encode(n, &e, text);
-    n->cfg.bus.ops->publish(n->cfg.bus.self, text, n->frame, frame_len);
-    if (topic == KEEL_TOPIC_STEP && n->recall_step == 0) {
-        keel_journal_put_frame(n->cfg.journal, KEEL_JOURNAL_OUTPUT, text, n->frame, frame_len);
-        keel_ring_add(n->ring, text, n->frame, frame_len);
+    if (topic == KEEL_TOPIC_STEP) {
+        journal_output(n, text, frame_len);
+        if (n->recall_step == 0)
+            keel_ring_add(n->ring, text, n->frame, frame_len);
     }
+    n->cfg.bus.ops->publish(n->cfg.bus.self, text, n->frame, frame_len);
 }
 
 static keel_envelope envelope_of(const keel_service *n, const node_out *o)
@@ -221,7 +234,7 @@ static keel_status make_durable(keel_service *n)
 }
 
 /* The ledger's way: one commit of its own store, with all the outputs of the step. */
-static keel_status commit(keel_service *n)
+keel_status node_commit(keel_service *n)
 {
     keel_out *outs = keel_arena_take(&n->wire_arena, (size_t)n->staged->n, sizeof *outs);
     for (int i = 0; i < n->staged->n; i++) {
@@ -259,10 +272,10 @@ static void send_out(keel_service *n, const node_out *o)
     node_pub *pub = node_pub_of(n, o->topic);
     keel_envelope e = envelope_of(n, o);
     const size_t len = encode(n, &e, pub->text);
+    journal_output(n, pub->text, len);
     n->cfg.bus.ops->publish(n->cfg.bus.self, pub->text, n->frame, len);
     if (n->recall_step != 0)
         return;
-    keel_journal_put_frame(n->cfg.journal, KEEL_JOURNAL_OUTPUT, pub->text, n->frame, len);
     keel_ring_add(n->ring, pub->text, n->frame, len);
     if (e.step >= pub->guard_step) { /* P9: a replayed step does not overwrite a newer value */
         node_keep_last(pub, n->frame, len);
@@ -288,7 +301,7 @@ static bool write_down(keel_service *n)
     keel_arena_reset(&n->wire_arena);
     if (keel_journal_flush(n->cfg.journal) != KEEL_OK)
         return hold_back(n, "journal cannot be written");
-    const keel_status status = own_store ? commit(n) : make_durable(n);
+    const keel_status status = own_store ? node_commit(n) : make_durable(n);
     if (status != KEEL_OK && (own_store || (n->cfg.without & KEEL_WITHOUT_R1) == 0))
         return hold_back(n, own_store ? "books cannot be written" : "log cannot be reached");
     n->log_lost = false;

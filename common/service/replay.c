@@ -197,13 +197,28 @@ static keel_status take_output(replay *r, const keel_journal_record *rec, bool h
     return KEEL_OK;
 }
 
+/* A service with a store of its own commits to the replay's, so that it collects no more than a step;
+ * the configuration of a replay must name a store that is empty at every start. */
+static keel_status finish_step(replay *r, keel_err *err)
+{
+    keel_service *n = r->node;
+    if (n->spec->on_step != NULL) {
+        const keel_status status = n->spec->on_step(n, n->app, node_open_step(n));
+        if (status != KEEL_EEND)
+            node_call_count(n, "step_refused", status);
+    }
+    if (n->spec->commit != NULL && node_commit(n) != KEEL_OK)
+        return keel_err_set(err, KEEL_EIO, "the replay's own store refuses step %" PRIu64,
+                            node_open_step(n));
+    return KEEL_OK;
+}
+
 static keel_status take_record(replay *r, const keel_journal_record *rec, keel_err *err)
 {
     if (rec->kind == KEEL_JOURNAL_SEGMENT)
         return begin_segment(r, rec, err);
     if (r->node == NULL)
         return KEEL_EFORMAT;
-    keel_service *n = r->node;
     switch (rec->kind) {
     case KEEL_JOURNAL_OPEN:
         return open_step(r, rec);
@@ -212,17 +227,13 @@ static keel_status take_record(replay *r, const keel_journal_record *rec, keel_e
     case KEEL_JOURNAL_CLOSED:
         return finish_entry(r, rec);
     case KEEL_JOURNAL_STEP:
-        if (n->spec->on_step != NULL) {
-            const keel_status status = n->spec->on_step(n, n->app, node_open_step(n));
-            if (status != KEEL_EEND)
-                node_call_count(n, "step_refused", status);
-        }
-        return KEEL_OK;
+        return finish_step(r, err);
     case KEEL_JOURNAL_HELD:
         return take_output(r, rec, true);
     case KEEL_JOURNAL_OUTPUT:
         return take_output(r, rec, false);
     case KEEL_JOURNAL_PASSED:
+    case KEEL_JOURNAL_RECALLED:
     case KEEL_JOURNAL_OWN:
     case KEEL_JOURNAL_SEGMENT:
         return KEEL_OK;

@@ -126,7 +126,12 @@ static int run_or_replay(const words *w, bool replay)
     int code = 0;
     if (w->config == NULL || (replay && w->rest_n == 0))
         return usage();
-    if (!keel_run_load(w->config, w->flags_n, w->flags, &run))
+    const char *flags[WORDS_MAX + 1];
+    int flags_n = w->flags_n;
+    memcpy(flags, w->flags, sizeof w->flags);
+    if (replay)
+        flags[flags_n++] = "--ledger.database=:memory:"; /* the run's own books are not touched */
+    if (!keel_run_load(w->config, flags_n, flags, &run))
         return KEEL_EXIT_CONFIG;
     if (!replay)
         code = keel_run_host(&run, w->journal_dir, w->json);

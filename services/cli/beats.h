@@ -28,8 +28,8 @@ bool keel_beats_complete(const keel_beats *beats);
 /* Has this service (index of keel_service_at) been silent for KEEL_BEAT_SILENT_MS? */
 bool keel_beats_silent(const keel_beats *beats, int service, int64_t now_ns);
 
-/* The service that the others wait for: one that is silent and awaited, else any silent one, else the
- * end of the chain of who awaits whom. -1 when nobody waits. */
+/* The service that the others wait for: one that is silent and awaited, else any silent one, else
+ * the end of the chain of who awaits whom. -1 when nobody waits. */
 int keel_beats_awaited(const keel_beats *beats, int64_t now_ns);
 
 /* Read heartbeats until all were heard, or KEEL_BEAT_SILENT_MS passed, or, while some service says

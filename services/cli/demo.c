@@ -76,6 +76,9 @@ static int write_config(demo *d, keel_err *err)
         status = keel_run_config_set(config, "feed.rows", rows != NULL ? rows : "1000", err);
     if (status == KEEL_OK && seed != NULL)
         status = keel_run_config_set(config, "feed.seed", seed, err);
+    /* nobody is there to re-arm a demo after a portfolio stop */
+    if (status == KEEL_OK && keel_run_config_get(config, "risk.re_arm_after") == NULL)
+        status = keel_run_config_set(config, "risk.re_arm_after", "24h", err);
     int code = status == KEEL_OK ? KEEL_EXIT_OK : keel_cli_fail(d->cli, err);
     if (code == KEEL_EXIT_OK && files)
         code = keel_demo_use_files(d->args, config, d->cli);
@@ -109,7 +112,7 @@ static keel_status start_feed(demo *d, keel_err *err)
     return keel_system_start_feed(d->supervisor, &d->run, true, err);
 }
 
-/* The door is opened between the relay and the others, so that no message comes before its reader. */
+/* The door is opened between the relay and the others, so that no message is missed. */
 static int start(demo *d, keel_err *err)
 {
     char log_dir[KEEL_PATH_CAP], processes[KEEL_PATH_CAP];
@@ -269,8 +272,9 @@ static void tell_decisions(const demo *d)
     char words[KEEL_FORMAT_MAX];
     const keel_seen *s = d->seen;
     bool first = true;
-    fprintf(d->cli->out, "\n%" PRIu64 " allocations approved; %" PRIu64 " decisions looked at",
-            s->allocations, s->decisions);
+    fprintf(d->cli->out,
+            "\n%" PRIu64 " allocations approved of %" PRIu64 " proposed in %" PRIu64 " decisions",
+            s->allocations, s->proposals, s->decisions);
     for (int i = 0; i < KEEL_SEEN_REASONS; i++) {
         if (s->reasons[i] == 0)
             continue;

@@ -9,10 +9,10 @@
 #include "services/cli/run_config.h"
 
 /* Let keel-backtest inspect the files of --data (with --assets, --exclude, --stamp) and set
- * universe.bar, universe.instruments and feed.* accordingly. Returns an exit code, reason printed. */
+ * universe.bar, universe.instruments and feed.* accordingly. Returns an exit code. */
 int keel_demo_use_files(const keel_args *args, keel_run_config *config, const keel_cli *cli);
 
-/* The same from the inspection's JSON text: KEEL_EFORMAT with *err when it is not what was agreed. */
+/* The same from the inspection's JSON text: KEEL_EFORMAT with *err when it is something else. */
 KEEL_MUST_CHECK keel_status keel_demo_use_inspection(const char *json, keel_run_config *config,
                                                      keel_err *err);
 

@@ -34,7 +34,8 @@ const char *keel_price_text(int64_t units, int exp, char out[KEEL_FORMAT_MAX]);
 /* "drift above threshold". */
 const char *keel_reason_words(keel_reason_code code, char out[KEEL_FORMAT_MAX]);
 
-/* Bars in a year of 365.25 days; where every instrument trades on weekdays only, 5 of 7 days count. */
+/* Bars in a year of 365.25 days; where every instrument trades on weekdays only, 5 of 7 days
+ * count. */
 double keel_bars_per_year(const keel_universe *universe, int64_t bar_ns);
 
 #endif

@@ -3,9 +3,9 @@
  * ROOM     services/cli. Shares nothing with the ledger's engine or store: own 128-bit arithmetic,
  *          own lots, own reading of the file (docs/ledger-schema.md). tests/tidy proves it with nm.
  * MODEL    From the initial capital, the fills and the transfers alone: cash, fees, realised P&L of
- *          every book, lots first in first out, equity at the stored marks of every step kept. It is
- *          compared with what the file says, and every fill with its seal. A difference is reported
- *          where it appears first, by the name of the fill, transfer, book, lot or step.
+ *          every book, lots first in first out, equity at the stored marks of every step kept. It
+ *          is compared with what the file says, and every fill with its seal. A difference is
+ *          reported where it appears first, by the name of the fill, transfer, book, lot or step.
  * THREADS  any; the file may be in use.
  */
 #ifndef KEEL_SERVICES_CLI_LEDGER_CHECK_H

@@ -1,11 +1,11 @@
 /* options.h - one table of verbs and options, and the parser that reads it.
  *
- * ROOM     services/cli. Knows no verb by itself: tables come in. manual.h makes help, completion and
- *          the man page from the same tables.
- * SHAPE    A verb is one or two words ("demo", "alloc watch"). --name VALUE, --name=VALUE, -x VALUE;
- *          "--" ends the options. Every verb also has --json and --help. A verb that takes
- *          configuration accepts --section.key=value as well (a name with a dot). Values are checked
- *          while parsing, so that the accessors cannot fail.
+ * ROOM     services/cli. Knows no verb by itself: tables come in. manual.h makes help, completion
+ *          and the man page from the same tables.
+ * SHAPE    A verb is one or two words ("demo", "alloc watch"). --name VALUE, --name=VALUE, -x
+ *          VALUE; "--" ends the options. Every verb also has --json and --help. A verb that takes
+ *          configuration accepts --section.key=value as well (a name with a dot). Values are
+ *          checked while parsing, so that the accessors cannot fail.
  * THREADS  any; a keel_args borrows from argv and from the tables.
  */
 #ifndef KEEL_SERVICES_CLI_OPTIONS_H
@@ -75,8 +75,8 @@ typedef struct keel_args {
     const char *config[KEEL_ARGS_MAX]; /* "feed.rows=50": without the dashes */
 } keel_args;
 
-/* Find the verb in words[n] and how many words name it (1 or 2). NULL and *err with the nearest name
- * when there is none; *used is then 0. */
+/* Find the verb in words[n] and how many words name it (1 or 2). NULL and *err with the nearest
+ * name when there is none; *used is then 0. */
 const keel_verb *keel_verb_find(const keel_verb *verbs, int n, const char *const *words, int *used,
                                 keel_err *err);
 
@@ -103,8 +103,8 @@ int keel_args_list(const keel_args *args, const char *name, const char **list, i
  * the percent form; KEEL_EFORMAT. */
 KEEL_MUST_CHECK keel_status keel_fraction_parse(const char *text, double *out, keel_err *err);
 
-/* The option of this name, or of this letter when name is NULL: the verb's own, then those that every
- * verb has. NULL when there is none. */
+/* The option of this name, or of this letter when name is NULL: the verb's own, then those that
+ * every verb has. NULL when there is none. */
 const keel_option *keel_option_find(const keel_verb *verb, const char *name, char letter);
 
 /* The i-th option of a verb, its own first, then the common ones; NULL past the last. */

@@ -77,7 +77,7 @@ static bool is_wanted(const keel_topic *wanted, keel_topic topic)
     return false;
 }
 
-/* Take messages until everything wanted is there and its owner was heard or is known to be silent. */
+/* Take messages until everything wanted is there and its owner is heard, or silent. */
 static int collect(session *s, const reading *r, const keel_args *args, const keel_cli *cli)
 {
     const int64_t end = keel_monotonic_ns() + keel_args_duration(args, "deadline");

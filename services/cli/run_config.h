@@ -1,4 +1,5 @@
-/* run_config.h - the effective configuration of a run: a base file, its .local neighbour, overrides.
+/* run_config.h - the effective configuration of a run: a base file, its .local neighbour,
+ * overrides.
  *
  * ROOM     services/cli. Merges YAML (or JSON) trees and writes the result; it knows no key and
  *          checks no value: services do, when they load the file, with file:line:column.

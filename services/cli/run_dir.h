@@ -1,9 +1,9 @@
 /* run_dir.h - where a run lives, how it is named, found, locked and cleared away.
  *
  * ROOM     services/cli.
- * SHAPE    Runs lie in one folder of the user, ${XDG_RUNTIME_DIR:-/tmp}/keel-<uid>, each in a folder
- *          named after its run id: "demo-20260102T030405-7f3a". Inside: config.yaml, lock, keel.pid,
- *          processes, *.sock, log/, data/, and what services keep. The path is at most
+ * SHAPE    Runs lie in one folder of the user, ${XDG_RUNTIME_DIR:-/tmp}/keel-<uid>, each in a
+ *          folder named after its run id: "demo-20260102T030405-7f3a". Inside: config.yaml, lock,
+ *          keel.pid, processes, *.sock, log/, data/, and what services keep. The path is at most
  *          KEEL_RUN_DIR_MAX bytes, because an ipc path ends at 107.
  */
 #ifndef KEEL_SERVICES_CLI_RUN_DIR_H
@@ -32,8 +32,8 @@ KEEL_MUST_CHECK keel_status keel_runs_folder(char out[KEEL_PATH_CAP], keel_err *
 /* A fresh run of this kind under the user's folder, its directory made. */
 KEEL_MUST_CHECK keel_status keel_run_make(const char *kind, keel_run *run, keel_err *err);
 
-/* The run that `given` names (a path, or a run id), or when it is NULL the newest one whose id begins
- * with `kind` (NULL = any). The newest is the one started last. KEEL_ENOTFOUND with *err. */
+/* The run that `given` names (a path, or a run id), or when it is NULL the newest one whose id
+ * begins with `kind` (NULL = any). The newest is the one started last. KEEL_ENOTFOUND with *err. */
 KEEL_MUST_CHECK keel_status keel_run_find(const char *given, const char *kind, keel_run *run,
                                           keel_err *err);
 

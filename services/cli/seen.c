@@ -49,6 +49,7 @@ static keel_status take_rebalance(keel_seen *seen, keel_arena *arena, const keel
     if (!fresh)
         return KEEL_OK;
     seen->decisions++;
+    seen->proposals += r->applied;
     if (!r->applied && (unsigned)r->reason.code < KEEL_SEEN_REASONS)
         seen->reasons[r->reason.code]++;
     if (r->reason.code == KEEL_REASON_INFEASIBLE)

@@ -29,6 +29,7 @@ typedef struct keel_seen {
     keel_correlation correlation;
     keel_market_truth truth;
     uint64_t allocations;                  /* approved allocations, each step once */
+    uint64_t proposals;                    /* decisions that were applied: proposed to risk */
     uint64_t decisions;                    /* rebalance decisions, each step once */
     uint64_t reasons[KEEL_SEEN_REASONS];   /* of decisions that were not applied */
     char infeasible[KEEL_REASON_TEXT_MAX]; /* why, of the last infeasible decision; "" = none */
@@ -38,7 +39,7 @@ keel_seen *keel_seen_new(void);
 void keel_seen_free(keel_seen **seen);
 
 /* Take a message. *fresh: it is newer than what was known of its topic. KEEL_EUNKNOWN for a topic
- * that is not kept here; a decoder's refusal otherwise, with what was known still known as absent. */
+ * that is not kept here; a decoder's refusal otherwise, and the kind counts as not seen. */
 KEEL_MUST_CHECK keel_status keel_seen_take(keel_seen *seen, keel_topic topic,
                                            const keel_envelope *envelope, bool *fresh);
 

@@ -13,13 +13,13 @@
 KEEL_MUST_CHECK keel_status keel_start_write_config(keel_run_config *config, const keel_args *args,
                                                     const keel_run *run, keel_err *err);
 
-/* Stores, relay, services. Returns an exit code; what is wrong is printed, with the last lines of the
- * log of the process that failed, and is in *err. */
+/* Stores, relay, services. Returns an exit code; what is wrong is printed, with the last lines of
+ * the log of the process that failed, and is in *err. */
 int keel_start_all(keel_supervisor *supervisor, const keel_run *run, bool journal,
                    const keel_cli *cli, keel_err *err);
 
-/* Tell of a process that failed: its death, its last log lines. Returns the exit code that fits: the
- * process's own where it is 2, 3 or 6 (it refused the configuration), else 1. */
+/* Tell of a process that failed: its death, its last log lines. Returns the exit code that fits:
+ * the process's own where it is 2, 3 or 6 (it refused the configuration), else 1. */
 int keel_start_failed(const keel_supervisor *supervisor, const keel_run *run, const keel_err *err,
                       const keel_cli *cli);
 

@@ -60,7 +60,7 @@ static void judge_service(row *r, const keel_beats *beats, bool door_open)
         set_state(r, false, "SILENT", "no heartbeat for a second");
         return;
     }
-    r->has_beat = true;
+    r->has_beat = at > 0; /* the relay takes part in no step */
     r->step = beat->step_done;
     r->awaited = beat->awaited;
     set_state(r, beat->state != KEEL_STATE_FAILED, keel_service_state_name(beat->state), beat->why);
@@ -122,7 +122,8 @@ static void print_table(const keel_cli *cli, const row *rows, int n)
     keel_table_free(&t);
 }
 
-/* Name the process that everyone waits for, on stderr. A stopped store or relay is behind the rest. */
+/* Name the process that everyone waits for, on stderr. A stopped store or relay is behind the
+ * rest. */
 static void tell_awaited(const keel_cli *cli, const row *rows, int n, const keel_beats *beats)
 {
     for (int i = 0; i < n; i++) {

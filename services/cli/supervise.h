@@ -4,8 +4,8 @@
  * SHAPE    A child that dies by a signal or with exit code 1 is started again at once; the sixth
  *          death within 10 s, or any other exit code but 0, makes it FAILED. Exit code 0 = ENDED.
  *          Every child has a process group of its own (a Ctrl-C reaches only the supervisor, which
- *          then stops all in order), dies with the supervisor (PR_SET_PDEATHSIG), reads /dev/null and
- *          writes both outputs to {log_dir}/{name}.log.
+ *          then stops all in order), dies with the supervisor (PR_SET_PDEATHSIG), reads /dev/null
+ *          and writes both outputs to {log_dir}/{name}.log.
  *          Children are stopped by stage, highest first: services before the stores they write to.
  * MEMORY   argv strings are copied.
  * THREADS  one; the thread that starts children must outlive them.

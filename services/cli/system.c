@@ -75,8 +75,8 @@ static int open_socket(const char *path, int timeout_ms)
     return -1;
 }
 
-/* One inline command and the beginning of its answer: the five words that a supervisor needs are not
- * worth a Redis library in this program. */
+/* One inline command and the beginning of its answer: the five words that a supervisor needs are
+ * not worth a Redis library in this program. */
 static bool ask_store(const char *path, const char *command, int timeout_ms, char *out, size_t cap)
 {
     const int fd = open_socket(path, timeout_ms);

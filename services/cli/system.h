@@ -2,8 +2,8 @@
  *
  * ROOM     services/cli.
  * SHAPE    Start: the stores (answering PING), the relay, then all other services. Everything lies
- *          under the run directory: log.sock (append-only file, synced at every write) and cache.sock
- *          (memory only), sockets of the services, log/NAME.log.
+ *          under the run directory: log.sock (append-only file, synced at every write) and
+ *          cache.sock (memory only), sockets of the services, log/NAME.log.
  */
 #ifndef KEEL_SERVICES_CLI_SYSTEM_H
 #define KEEL_SERVICES_CLI_SYSTEM_H
@@ -31,7 +31,8 @@ KEEL_MUST_CHECK keel_status keel_system_start_stores(keel_supervisor *supervisor
 KEEL_MUST_CHECK keel_status keel_system_start_relay(keel_supervisor *supervisor,
                                                     const keel_run *run, keel_err *err);
 
-/* All services but the relay and the feed, whose first row begins the steps. `journal`: each writes what it took in and gave out to {run}/journal. */
+/* All services but the relay and the feed, whose first row begins the steps. `journal`: each
+ * writes what it took in and gave out to {run}/journal. */
 KEEL_MUST_CHECK keel_status keel_system_start_services(keel_supervisor *supervisor,
                                                        const keel_run *run, bool journal,
                                                        keel_err *err);

@@ -111,7 +111,8 @@ int keel_verb_ledger_check(const keel_args *args, const keel_cli *cli)
     return keel_ledger_check(path, cli->out, keel_args_on(args, "json"));
 }
 
-/* The configuration that `config show` is about: --config, a run's, or the base. */
+/* The configuration that `config show` is about: --config, that of a run that is named or up, or
+ * the base. */
 static keel_status shown_config(const keel_args *args, char out[KEEL_PATH_CAP], keel_err *err)
 {
     keel_run run;
@@ -120,7 +121,7 @@ static keel_status shown_config(const keel_args *args, char out[KEEL_PATH_CAP], 
     if (given != NULL)
         return keel_base_config(given, out, err);
     const keel_status status = keel_run_find_live(named, &run, err);
-    if (status == KEEL_OK) {
+    if (status == KEEL_OK && (named != NULL || keel_run_holder(&run) != 0)) {
         keel_run_file(&run, "config.yaml", out);
         return KEEL_OK;
     }

@@ -67,8 +67,8 @@ static void supervise(keel_supervisor *supervisor, int signals, const keel_cli *
     }
 }
 
-/* Everything the supervising process does. `told`: where what is said until it has started goes, ended
- * by a line "=CODE"; NULL = nobody waits for it. */
+/* Everything the supervising process does. `told`: where what is said until it has started goes,
+ * ended by a line "=CODE"; NULL = nobody waits for it. */
 static int be_supervisor(const keel_args *args, const keel_run *run, FILE *told,
                          const keel_cli *cli)
 {

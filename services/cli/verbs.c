@@ -280,7 +280,7 @@ static const keel_verb verbs[] = {
     {"data check", "look at price files before they are used", "FILE...", 1, KEEL_ARGS_MAX, false,
      data_options, "", data_examples, keel_verb_data_check},
     {"config show", "every configuration key in force", "[SERVICE]", 0, 1, true, config_options,
-     "Of the running or newest run, else of the base configuration.", config_examples,
+     "Of the run that is up, or of --run, else of the base configuration.", config_examples,
      keel_verb_config_show},
     {"replay", "run engines over a journal and compare every payload", "[JOURNAL]", 0, 1, false,
      run_options, "Needs nothing running. Without JOURNAL: those of the newest run.",

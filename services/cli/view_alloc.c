@@ -8,7 +8,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { LINE_MAX_BYTES = 1024, WEIGHTS_SHOWN = 12 };
+enum {
+    LINE_MAX_BYTES = 1024,
+    WEIGHTS_SHOWN = 12,
+    WIDTH_OF_ONE_LINE = 140, /* below it the weights have a line of their own */
+    INDENT = 18,
+};
 
 /* A weight and whose it is. */
 typedef struct slice {
@@ -80,11 +85,17 @@ static void weights_text(const keel_cli *cli, const keel_universe *u,
     keel_text_add(out, cap, &len, "%s", cash);
 }
 
+static bool is_narrow(const keel_cli *cli)
+{
+    return cli->width > 0 && cli->width < WIDTH_OF_ONE_LINE;
+}
+
 void keel_view_alloc_heading(const keel_cli *cli)
 {
-    fprintf(cli->out, "%s%-16s  %-30s  %6s  %8s  %-17s  %s%s\n",
+    fprintf(cli->out, "%s%-16s  %-27s %6s  %8s  %-16s  %s%s\n",
             keel_ink_text(cli->out_colour, KEEL_INK_DIM), "time (UTC)", "certificate", "vol/yr",
-            "turnover", "why", "weights %", keel_ink_text(cli->out_colour, KEEL_INK_PLAIN));
+            "turnover", "why", is_narrow(cli) ? "" : "weights %",
+            keel_ink_text(cli->out_colour, KEEL_INK_PLAIN));
 }
 
 /* The reasons in few words: the column is narrow and the same few come again and again. */
@@ -109,14 +120,19 @@ void keel_view_alloc_line(const keel_cli *cli, const keel_universe *universe, in
     const bool sound = a->certificate.kind == KEEL_CERTIFICATE_OPTIMAL;
     size_t len = 0;
     certificate_text(&a->certificate, certificate);
-    keel_text_add(head, sizeof head, &len, "  %6s  %8s  %-17s  ",
+    keel_text_add(head, sizeof head, &len, " %6s  %8s  %-16s",
                   keel_percent_text(a->expected_volatility * sqrt(year), 1, vol),
                   keel_percent_text(a->turnover_frac, 1, turnover),
                   short_reason(a->rebalance_reason.code, why));
-    weights_text(cli, universe, a, 16 + 2 + 30 + strlen(head), weights, sizeof weights);
-    fprintf(cli->out, "%-16s  %s%-30s%s%s%s", keel_moment_text(event_ns, time),
+    const size_t used = is_narrow(cli) ? INDENT : INDENT + 27 + strlen(head) + 2;
+    weights_text(cli, universe, a, used, weights, sizeof weights);
+    fprintf(cli->out, "%-16s  %s%-27s%s%s", keel_moment_text(event_ns, time),
             keel_ink_text(cli->out_colour, sound ? KEEL_INK_GREEN : KEEL_INK_YELLOW), certificate,
-            keel_ink_text(cli->out_colour, KEEL_INK_PLAIN), head, weights);
+            keel_ink_text(cli->out_colour, KEEL_INK_PLAIN), head);
+    if (is_narrow(cli))
+        fprintf(cli->out, "\n%*s%s", INDENT, "", weights);
+    else
+        fprintf(cli->out, "  %s", weights);
     if (a->scale_frac < 1.0)
         fprintf(cli->out, "  scaled %.3f", a->scale_frac);
     fputc('\n', cli->out);
@@ -160,7 +176,7 @@ void keel_view_trading(const keel_cli *cli, int64_t event_ns, const keel_trading
 {
     char time[KEEL_FORMAT_MAX], drawdown[KEEL_FORMAT_MAX], why[KEEL_FORMAT_MAX];
     const keel_ink ink = t->mode == KEEL_TRADING_ACTIVE ? KEEL_INK_GREEN : KEEL_INK_RED;
-    fprintf(cli->out, "%-16s  %s%-30s%s  drawdown %s  %s: %s\n", keel_moment_text(event_ns, time),
+    fprintf(cli->out, "%-16s  %s%-27s%s  drawdown %s  %s: %s\n", keel_moment_text(event_ns, time),
             keel_ink_text(cli->out_colour, ink), keel_trading_mode_name(t->mode),
             keel_ink_text(cli->out_colour, KEEL_INK_PLAIN),
             keel_percent_text(t->drawdown_frac, 1, drawdown),

@@ -65,7 +65,10 @@ void keel_view_correlation(const keel_cli *cli, const keel_universe *u, const ke
     int count, shown = 0;
     if (c->n != u->n)
         return; /* of another universe than the one known: the next message settles it */
-    keel_duration_format(c->basis.window_ns, window);
+    if (c->basis.window_ns % KEEL_NS_PER_DAY == 0) /* people count windows in days, not weeks */
+        snprintf(window, sizeof window, "%d days", (int)(c->basis.window_ns / KEEL_NS_PER_DAY));
+    else
+        keel_duration_format(c->basis.window_ns, window);
     keel_table_title(cli, "Correlation at %s", keel_moment_text(c->as_of_ns, time));
     fprintf(cli->out, "  window %s, %d rows (effective %.0f), mean correlation %.2f\n\n",
             c->basis.window_ns > 0 ? window : "unbounded", c->basis.rows, c->basis.rows_effective,

@@ -10,8 +10,8 @@
 #include "common/domain/estimate.h"
 #include "services/cli/tables.h"
 
-/* One line: time, certificate, volatility a year, turnover, why, then weights, largest first, as many
- * as the terminal's width takes (at most 12; the rest is counted). */
+/* One line: time, certificate, volatility a year, turnover, why, then weights, largest first, as
+ * many as the terminal's width takes (at most 12; the rest is counted). */
 void keel_view_alloc_line(const keel_cli *cli, const keel_universe *universe, int64_t bar_ns,
                           int64_t event_ns, const keel_approved_allocation *a);
 
@@ -34,8 +34,8 @@ void keel_view_trades(const keel_cli *cli, const keel_universe *universe,
 void keel_view_portfolio(const keel_cli *cli, const keel_universe *universe,
                          const keel_portfolio_state *state);
 
-/* The estimated matrix up to 12 instruments; always the pairs with |correlation| >= above, strongest
- * first, at most `most`. */
+/* The estimated matrix up to 12 instruments; always the pairs with |correlation| >= above,
+ * strongest first, at most `most`. */
 void keel_view_correlation(const keel_cli *cli, const keel_universe *universe,
                            const keel_correlation *c, double above, int most);
 

@@ -82,7 +82,7 @@ static const char *const schema[] = {
 
 /* ---- the three ways to use a statement ---- */
 
-keel_status store_failed(keel_store *store)
+keel_status ledger_store_failed(keel_store *store)
 {
     size_t len = 0;
     store->error[0] = '\0';
@@ -90,7 +90,7 @@ keel_status store_failed(keel_store *store)
     return KEEL_EUNAVAIL;
 }
 
-sqlite3_stmt *store_begin(keel_store *store, store_statement which)
+sqlite3_stmt *ledger_store_begin(keel_store *store, store_statement which)
 {
     sqlite3_stmt *s = store->statements[which];
     sqlite3_reset(s);
@@ -99,10 +99,10 @@ sqlite3_stmt *store_begin(keel_store *store, store_statement which)
     return s;
 }
 
-keel_status store_run(keel_store *store, sqlite3_stmt *statement)
+keel_status ledger_store_run(keel_store *store, sqlite3_stmt *statement)
 {
     const int rc = sqlite3_step(statement);
-    const keel_status status = rc == SQLITE_DONE ? KEEL_OK : store_failed(store);
+    const keel_status status = rc == SQLITE_DONE ? KEEL_OK : ledger_store_failed(store);
     sqlite3_reset(statement);
     return status;
 }
@@ -169,7 +169,7 @@ static keel_status insert_instruments(keel_store *store, const keel_universe *un
     keel_status status = KEEL_OK;
     if (sqlite3_prepare_v2(store->db, "INSERT INTO instruments VALUES(?1,?2,?3,?4,?5,?6,?7,?8)", -1,
                            &s, NULL) != SQLITE_OK)
-        return store_failed(store);
+        return ledger_store_failed(store);
     for (int i = 0; i < universe->n && status == KEEL_OK; i++) {
         const keel_instrument *x = &universe->instruments[i];
         sqlite3_bind_int64(s, 1, store->run);
@@ -180,7 +180,7 @@ static keel_status insert_instruments(keel_store *store, const keel_universe *un
         sqlite3_bind_int(s, 6, x->qty_exp);
         sqlite3_bind_int64(s, 7, x->lot_units);
         sqlite3_bind_int64(s, 8, x->min_notional_micros);
-        status = store_run(store, s);
+        status = ledger_store_run(store, s);
     }
     sqlite3_finalize(s);
     return status;
@@ -191,7 +191,7 @@ static keel_status insert_run(keel_store *store, const keel_store_cfg *cfg)
     sqlite3_stmt *s = NULL;
     if (sqlite3_prepare_v2(store->db, "INSERT INTO runs VALUES(NULL,?1,?2,?3,?4,?5,?6,?7)", -1, &s,
                            NULL) != SQLITE_OK)
-        return store_failed(store);
+        return ledger_store_failed(store);
     sqlite3_bind_text(s, 1, cfg->run, -1, SQLITE_STATIC);
     sqlite3_bind_text(s, 2, cfg->portfolio, -1, SQLITE_STATIC);
     sqlite3_bind_text(s, 3, cfg->universe->id, -1, SQLITE_STATIC);
@@ -199,7 +199,7 @@ static keel_status insert_run(keel_store *store, const keel_store_cfg *cfg)
     sqlite3_bind_int64(s, 5, cfg->bar_ns);
     sqlite3_bind_int64(s, 6, cfg->initial_micros);
     sqlite3_bind_text(s, 7, cfg->configuration, -1, SQLITE_STATIC);
-    const keel_status status = store_run(store, s);
+    const keel_status status = ledger_store_run(store, s);
     sqlite3_finalize(s);
     store->run = sqlite3_last_insert_rowid(store->db);
     return status == KEEL_OK ? insert_instruments(store, cfg->universe) : status;
@@ -307,23 +307,23 @@ void keel_store_limit(keel_store *store, int pages)
 
 static keel_status resume_seal(keel_store *store)
 {
-    sqlite3_stmt *s = store_begin(store, STORE_GET_SEAL);
+    sqlite3_stmt *s = ledger_store_begin(store, STORE_GET_SEAL);
     const int rc = sqlite3_step(s);
     store->seal = rc == SQLITE_ROW ? (uint64_t)sqlite3_column_int64(s, 0) : 0;
     const keel_status status =
-        rc == SQLITE_ROW || rc == SQLITE_DONE ? KEEL_OK : store_failed(store);
+        rc == SQLITE_ROW || rc == SQLITE_DONE ? KEEL_OK : ledger_store_failed(store);
     sqlite3_reset(s);
     return status;
 }
 
 static keel_status resume_lots(keel_store *store, keel_ledger *eng)
 {
-    sqlite3_stmt *s = store_begin(store, STORE_GET_LOTS);
+    sqlite3_stmt *s = ledger_store_begin(store, STORE_GET_LOTS);
     keel_status status = KEEL_OK;
     int rc;
     while (status == KEEL_OK && (rc = sqlite3_step(s)) != SQLITE_DONE) {
         if (rc != SQLITE_ROW) {
-            status = store_failed(store);
+            status = ledger_store_failed(store);
             continue;
         }
         const keel_lot lot = {sqlite3_column_int64(s, 2), sqlite3_column_int64(s, 3),
@@ -337,22 +337,23 @@ static keel_status resume_lots(keel_store *store, keel_ledger *eng)
 
 static keel_status resume_ids(keel_store *store, keel_ledger *eng)
 {
-    sqlite3_stmt *s = store_begin(store, STORE_GET_IDS);
+    sqlite3_stmt *s = ledger_store_begin(store, STORE_GET_IDS);
     int rc;
     sqlite3_bind_int(s, 2, KEEL_IDS_MAX);
     while ((rc = sqlite3_step(s)) == SQLITE_ROW)
         keel_ledger_restore_id(eng, (const char *)sqlite3_column_text(s, 0));
-    const keel_status status = rc == SQLITE_DONE ? KEEL_OK : store_failed(store);
+    const keel_status status = rc == SQLITE_DONE ? KEEL_OK : ledger_store_failed(store);
     sqlite3_reset(s);
     return status;
 }
 
 keel_status keel_store_resume(keel_store *store, keel_ledger *eng, uint64_t *step_done)
 {
-    sqlite3_stmt *s = store_begin(store, STORE_GET_ENGINE);
+    sqlite3_stmt *s = ledger_store_begin(store, STORE_GET_ENGINE);
     const int rc = sqlite3_step(s);
     uint64_t step = 0;
-    keel_status status = rc == SQLITE_DONE || rc == SQLITE_ROW ? KEEL_OK : store_failed(store);
+    keel_status status =
+        rc == SQLITE_DONE || rc == SQLITE_ROW ? KEEL_OK : ledger_store_failed(store);
     if (rc == SQLITE_ROW) {
         step = (uint64_t)sqlite3_column_int64(s, 0);
         status =
@@ -376,19 +377,19 @@ keel_status keel_store_check_fill(keel_store *store, const char *fill_id)
 {
     if (store->fills_n == store->fills_max)
         return KEEL_ENOSPC;
-    sqlite3_stmt *s = store_begin(store, STORE_HAS_FILL);
+    sqlite3_stmt *s = ledger_store_begin(store, STORE_HAS_FILL);
     sqlite3_bind_text(s, 2, fill_id, -1, SQLITE_STATIC);
     const int rc = sqlite3_step(s);
     const keel_status status = rc == SQLITE_ROW    ? KEEL_EEXIST
                                : rc == SQLITE_DONE ? KEEL_OK
-                                                   : store_failed(store);
+                                                   : ledger_store_failed(store);
     sqlite3_reset(s);
     return status;
 }
 
 keel_status keel_store_recall(keel_store *store, uint64_t step, keel_store_give give, void *arg)
 {
-    sqlite3_stmt *s = store_begin(store, STORE_GET_OUTPUTS);
+    sqlite3_stmt *s = ledger_store_begin(store, STORE_GET_OUTPUTS);
     keel_status status = KEEL_ENOTFOUND; /* until the first row: a step always has outputs */
     int rc;
     sqlite3_bind_int64(s, 2, (int64_t)step);
@@ -406,7 +407,7 @@ keel_status keel_store_recall(keel_store *store, uint64_t step, keel_store_give 
             break;
     }
     if (rc != SQLITE_DONE && rc != SQLITE_ROW)
-        status = store_failed(store);
+        status = ledger_store_failed(store);
     sqlite3_reset(s);
     return status;
 }

@@ -51,7 +51,7 @@ KEEL_MUST_CHECK keel_status keel_store_resume(keel_store *store, keel_ledger *en
                                               uint64_t *step_done);
 
 /* KEEL_EEXIST when the fill is committed, KEEL_OK when it is not and there is room to collect it,
- * KEEL_ENOSPC, KEEL_EUNAVAIL. Asked before the engine books it: what is booked is then collected. */
+ * KEEL_ENOSPC, KEEL_EUNAVAIL. Asked before the engine books it, so that it can be collected. */
 KEEL_MUST_CHECK keel_status keel_store_check_fill(keel_store *store, const char *fill_id);
 
 /* The same for a capital allocation of len bytes and its transfer. */

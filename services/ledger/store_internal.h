@@ -82,12 +82,12 @@ struct keel_store {
 };
 
 /* Note SQLite's error and say KEEL_EUNAVAIL. */
-keel_status store_failed(keel_store *store);
+keel_status ledger_store_failed(keel_store *store);
 
 /* A reset statement with ?1 bound to the run. */
-sqlite3_stmt *store_begin(keel_store *store, store_statement which);
+sqlite3_stmt *ledger_store_begin(keel_store *store, store_statement which);
 
 /* Run a statement that returns no rows. */
-KEEL_MUST_CHECK keel_status store_run(keel_store *store, sqlite3_stmt *statement);
+KEEL_MUST_CHECK keel_status ledger_store_run(keel_store *store, sqlite3_stmt *statement);
 
 #endif

@@ -78,8 +78,8 @@ static void bind_step(sqlite3_stmt *s, int at, uint64_t step)
     sqlite3_bind_int64(s, at, (int64_t)step);
 }
 
-/* Hash of a fill with its parts and of the fill before it: a unit changed anywhere in the file breaks
- * it, also where rounding hides the unit from the sums. */
+/* Hash of a fill with its parts and of the fill before it: a unit changed anywhere breaks it, also
+ * where rounding hides the unit from the sums. */
 static uint64_t seal_fill(uint64_t before, uint64_t fill_no, uint64_t step, const keel_fill *f)
 {
     uint8_t bytes[SEAL_BYTES];
@@ -111,7 +111,7 @@ static keel_status write_part(keel_store *store, int f, int p)
 {
     const keel_book_fill *part = &store->fills[f].books[p];
     const keel_booked *booked = &store->booked[f];
-    sqlite3_stmt *s = store_begin(store, STORE_ADD_PART);
+    sqlite3_stmt *s = ledger_store_begin(store, STORE_ADD_PART);
     sqlite3_bind_int64(s, 2, (int64_t)booked->fill_no);
     sqlite3_bind_int(s, 3, p);
     bind_text(s, 4, part->book);
@@ -122,13 +122,13 @@ static keel_status write_part(keel_store *store, int f, int p)
     sqlite3_bind_int64(s, 9, (int64_t)part->closed_version);
     sqlite3_bind_int64(s, 10, booked->parts[p].closed_units);
     sqlite3_bind_int64(s, 11, booked->parts[p].realized_micros);
-    return store_run(store, s);
+    return ledger_store_run(store, s);
 }
 
 static keel_status write_fill(keel_store *store, uint64_t step, int f)
 {
     const keel_fill *fill = &store->fills[f];
-    sqlite3_stmt *s = store_begin(store, STORE_ADD_FILL);
+    sqlite3_stmt *s = ledger_store_begin(store, STORE_ADD_FILL);
     sqlite3_bind_int64(s, 2, (int64_t)store->booked[f].fill_no);
     bind_step(s, 3, step);
     bind_text(s, 4, fill->fill_id);
@@ -144,7 +144,7 @@ static keel_status write_fill(keel_store *store, uint64_t step, int f)
     bind_text(s, 14, fill->reason.text);
     store->new_seal = seal_fill(store->new_seal, store->booked[f].fill_no, step, fill);
     sqlite3_bind_int64(s, 15, (int64_t)store->new_seal);
-    KEEL_TRY(store_run(store, s));
+    KEEL_TRY(ledger_store_run(store, s));
     for (int p = 0; p < fill->books_n; p++)
         KEEL_TRY(write_part(store, f, p));
     return KEEL_OK;
@@ -152,26 +152,26 @@ static keel_status write_fill(keel_store *store, uint64_t step, int f)
 
 static keel_status write_transfer(keel_store *store, uint64_t step, const keel_transfer *transfer)
 {
-    sqlite3_stmt *s = store_begin(store, STORE_ADD_TRANSFER);
+    sqlite3_stmt *s = ledger_store_begin(store, STORE_ADD_TRANSFER);
     bind_text(s, 2, transfer->transfer_id);
     bind_step(s, 3, step);
     bind_text(s, 4, keel_reason_name(transfer->reason.code));
     bind_text(s, 5, transfer->reason.text);
-    KEEL_TRY(store_run(store, s));
+    KEEL_TRY(ledger_store_run(store, s));
     for (int l = 0; l < transfer->legs_n; l++) {
-        s = store_begin(store, STORE_ADD_LEG);
+        s = ledger_store_begin(store, STORE_ADD_LEG);
         bind_text(s, 2, transfer->transfer_id);
         sqlite3_bind_int(s, 3, l);
         bind_text(s, 4, transfer->legs[l].book);
         sqlite3_bind_int64(s, 5, transfer->legs[l].cash_micros);
-        KEEL_TRY(store_run(store, s));
+        KEEL_TRY(ledger_store_run(store, s));
     }
     return KEEL_OK;
 }
 
 static keel_status write_allocation(keel_store *store, const keel_note *note)
 {
-    sqlite3_stmt *s = store_begin(store, STORE_ADD_ALLOCATION);
+    sqlite3_stmt *s = ledger_store_begin(store, STORE_ADD_ALLOCATION);
     bind_step(s, 2, note->step);
     sqlite3_bind_int64(s, 3, note->index);
     bind_text(s, 4, note->kind == KEEL_NOTE_CAPITAL ? "capital" : "weights");
@@ -181,12 +181,12 @@ static keel_status write_allocation(keel_store *store, const keel_note *note)
     bind_text(s, 8, keel_reason_name(note->reason.code));
     bind_text(s, 9, note->reason.text);
     sqlite3_bind_blob64(s, 10, note->payload, note->len, SQLITE_STATIC);
-    return store_run(store, s);
+    return ledger_store_run(store, s);
 }
 
 static keel_status write_optimization(keel_store *store, const keel_note *note)
 {
-    sqlite3_stmt *s = store_begin(store, STORE_ADD_OPTIMIZATION);
+    sqlite3_stmt *s = ledger_store_begin(store, STORE_ADD_OPTIMIZATION);
     bind_step(s, 2, note->step);
     sqlite3_bind_int64(s, 3, note->index);
     bind_text(s, 4, note->book);
@@ -199,13 +199,13 @@ static keel_status write_optimization(keel_store *store, const keel_note *note)
     sqlite3_bind_double(s, 11, note->certificate.gap);
     sqlite3_bind_double(s, 12, note->expected_volatility);
     sqlite3_bind_double(s, 13, note->turnover_frac);
-    return store_run(store, s);
+    return ledger_store_run(store, s);
 }
 
 static keel_status write_risk(keel_store *store, const keel_note *note)
 {
     const bool trading = note->kind == KEEL_NOTE_TRADING;
-    sqlite3_stmt *s = store_begin(store, STORE_ADD_RISK);
+    sqlite3_stmt *s = ledger_store_begin(store, STORE_ADD_RISK);
     bind_step(s, 2, note->step);
     sqlite3_bind_int64(s, 3, note->index);
     bind_text(s, 4, trading ? "trading_state" : "report");
@@ -214,7 +214,7 @@ static keel_status write_risk(keel_store *store, const keel_note *note)
     bind_text(s, 7, keel_reason_name(note->reason.code));
     bind_text(s, 8, note->reason.text);
     sqlite3_bind_blob64(s, 9, note->payload, note->len, SQLITE_STATIC);
-    return store_run(store, s);
+    return ledger_store_run(store, s);
 }
 
 static keel_status write_note(keel_store *store, const keel_note *note)
@@ -229,14 +229,14 @@ static keel_status write_note(keel_store *store, const keel_note *note)
 static keel_status write_lot(keel_store *store, const char *book, int instrument, uint64_t lot_no,
                              const keel_lot *lot)
 {
-    sqlite3_stmt *s = store_begin(store, STORE_PUT_LOT);
+    sqlite3_stmt *s = ledger_store_begin(store, STORE_PUT_LOT);
     bind_text(s, 2, book);
     sqlite3_bind_int(s, 3, instrument);
     sqlite3_bind_int64(s, 4, (int64_t)lot_no);
     sqlite3_bind_int64(s, 5, (int64_t)lot->fill_no);
     sqlite3_bind_int64(s, 6, lot->qty_units);
     sqlite3_bind_int64(s, 7, lot->cost_micros);
-    return store_run(store, s);
+    return ledger_store_run(store, s);
 }
 
 /* Only what a fill can have touched: lots before the oldest are gone, the oldest may be smaller,
@@ -244,11 +244,11 @@ static keel_status write_lot(keel_store *store, const char *book, int instrument
 static keel_status write_lots(keel_store *store, const char *book, int instrument,
                               const keel_lots *lots)
 {
-    sqlite3_stmt *s = store_begin(store, STORE_DROP_LOTS);
+    sqlite3_stmt *s = ledger_store_begin(store, STORE_DROP_LOTS);
     bind_text(s, 2, book);
     sqlite3_bind_int(s, 3, instrument);
     sqlite3_bind_int64(s, 4, (int64_t)lots->first_no);
-    KEEL_TRY(store_run(store, s));
+    KEEL_TRY(ledger_store_run(store, s));
     for (int k = 0; k < lots->count; k++) {
         const uint64_t no = lots->first_no + (uint64_t)k;
         if (k > 0 && (!lots->opened || no < lots->opened_from))
@@ -272,7 +272,7 @@ static keel_status write_changed_lots(keel_store *store, const keel_ledger *eng)
 
 static keel_status write_book(keel_store *store, uint64_t step, const keel_book *book)
 {
-    sqlite3_stmt *s = store_begin(store, STORE_ADD_BOOK);
+    sqlite3_stmt *s = ledger_store_begin(store, STORE_ADD_BOOK);
     bind_step(s, 2, step);
     bind_text(s, 3, book->book);
     sqlite3_bind_int64(s, 4, book->cash_micros);
@@ -283,7 +283,7 @@ static keel_status write_book(keel_store *store, uint64_t step, const keel_book 
     sqlite3_bind_int64(s, 9, book->slippage_micros);
     sqlite3_bind_double(s, 10, book->share_frac);
     sqlite3_bind_double(s, 11, book->scale_frac);
-    return store_run(store, s);
+    return ledger_store_run(store, s);
 }
 
 static keel_status write_state(keel_store *store, uint64_t step, keel_ledger *eng,
@@ -291,7 +291,7 @@ static keel_status write_state(keel_store *store, uint64_t step, keel_ledger *en
 {
     size_t len;
     keel_packer p = keel_packer_over(store->marks, (size_t)store->n * sizeof(int64_t));
-    sqlite3_stmt *s = store_begin(store, STORE_ADD_STATE);
+    sqlite3_stmt *s = ledger_store_begin(store, STORE_ADD_STATE);
     keel_pack_i64s(&p, keel_ledger_marks(eng), (size_t)store->n);
     KEEL_TRY(keel_packer_done(&p, &len));
     bind_step(s, 2, step);
@@ -305,7 +305,7 @@ static keel_status write_state(keel_store *store, uint64_t step, keel_ledger *en
         sqlite3_bind_blob64(s, 9, payload->data, payload->len, SQLITE_STATIC);
     else
         sqlite3_bind_zeroblob(s, 9, 0);
-    KEEL_TRY(store_run(store, s));
+    KEEL_TRY(ledger_store_run(store, s));
     for (int b = 0; b < state->books_n; b++)
         KEEL_TRY(write_book(store, step, &state->books[b]));
     return KEEL_OK;
@@ -314,7 +314,7 @@ static keel_status write_state(keel_store *store, uint64_t step, keel_ledger *en
 static keel_status write_outputs(keel_store *store, uint64_t step, const keel_out *outs, int n)
 {
     for (int i = 0; i < n; i++) {
-        sqlite3_stmt *s = store_begin(store, STORE_ADD_OUTPUT);
+        sqlite3_stmt *s = ledger_store_begin(store, STORE_ADD_OUTPUT);
         bind_step(s, 2, step);
         sqlite3_bind_int(s, 3, i);
         sqlite3_bind_int(s, 4, (int)outs[i].topic);
@@ -322,7 +322,7 @@ static keel_status write_outputs(keel_store *store, uint64_t step, const keel_ou
         sqlite3_bind_int64(s, 6, outs[i].index);
         sqlite3_bind_int64(s, 7, outs[i].event_ns);
         sqlite3_bind_blob64(s, 8, outs[i].data, outs[i].len, SQLITE_STATIC);
-        KEEL_TRY(store_run(store, s));
+        KEEL_TRY(ledger_store_run(store, s));
     }
     return KEEL_OK;
 }
@@ -330,20 +330,20 @@ static keel_status write_outputs(keel_store *store, uint64_t step, const keel_ou
 static keel_status write_engine(keel_store *store, uint64_t step, const keel_ledger *eng)
 {
     size_t len;
-    sqlite3_stmt *s = store_begin(store, STORE_PUT_ENGINE);
+    sqlite3_stmt *s = ledger_store_begin(store, STORE_PUT_ENGINE);
     KEEL_ASSERT(keel_ledger_save(eng, true, store->blob, store->blob_cap, &len) == KEEL_OK);
     bind_step(s, 2, step);
     sqlite3_bind_blob64(s, 3, store->blob, len, SQLITE_STATIC);
-    return store_run(store, s);
+    return ledger_store_run(store, s);
 }
 
 static keel_status prune(keel_store *store, store_statement which, int64_t bound)
 {
     if (bound <= 0)
         return KEEL_OK;
-    sqlite3_stmt *s = store_begin(store, which);
+    sqlite3_stmt *s = ledger_store_begin(store, which);
     sqlite3_bind_int64(s, 2, bound);
-    return store_run(store, s);
+    return ledger_store_run(store, s);
 }
 
 static keel_status prune_all(keel_store *store, uint64_t step)
@@ -372,7 +372,7 @@ static const keel_out *portfolio_output(const keel_out *outs, int n)
 static keel_status write_step(keel_store *store, uint64_t step, keel_ledger *eng,
                               const keel_ledger_out *state, const keel_out *outs, int outs_n)
 {
-    KEEL_TRY(store_run(store, store_begin(store, STORE_BEGIN)));
+    KEEL_TRY(ledger_store_run(store, ledger_store_begin(store, STORE_BEGIN)));
     store->new_seal = store->seal;
     for (int f = 0; f < store->fills_n; f++)
         KEEL_TRY(write_fill(store, step, f));
@@ -387,7 +387,7 @@ static keel_status write_step(keel_store *store, uint64_t step, keel_ledger *eng
     KEEL_TRY(write_outputs(store, step, outs, outs_n));
     KEEL_TRY(write_engine(store, step, eng));
     KEEL_TRY(prune_all(store, step));
-    return store_run(store, store_begin(store, STORE_COMMIT));
+    return ledger_store_run(store, ledger_store_begin(store, STORE_COMMIT));
 }
 
 keel_status keel_store_commit(keel_store *store, uint64_t step, keel_ledger *eng,

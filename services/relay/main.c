@@ -177,10 +177,12 @@ int main(int argc, char **argv)
     keel_settings settings;
     relay_door_cfg door = {0};
     keel_config *config = NULL;
-    if (argc == 2 && strcmp(argv[1], "--version") == 0)
-        return printf("keel-relay %s\n", KEEL_VERSION) < 0;
-    if (argc == 2 && strcmp(argv[1], "--help") == 0)
-        return fputs(help, stdout) < 0;
+    for (int i = 1; i < argc; i++) {
+        if (strcmp(argv[i], "--version") == 0)
+            return printf("keel-relay %s\n", KEEL_VERSION) < 0;
+        if (strcmp(argv[i], "--help") == 0)
+            return fputs(help, stdout) < 0;
+    }
     int code = read_flags(argc, argv, &f);
     if (code != 0)
         return code;

@@ -1,7 +1,7 @@
 /* execution.h - approved allocations in, order plans and fills out: the paper broker of one book.
  *
  * ROOM     services/execution/engine: pure. No I/O, clock, thread, global or log call.
- * MODEL    What was approved in step k-1 is planned in step k and fills in row k (plan.h, broker.h).
+ * MODEL    What was approved in step k-1 is planned in step k and fills in row k: plan.h, broker.h.
  *          At most one order per instrument is open. An order whose instrument has no bar waits;
  *          a plan from a newer approval replaces every open order.
  *          cash = equity - worth of the holdings at the approved prices, when an approval is
@@ -12,8 +12,8 @@
  *          zero. A buy that is cut ends; what is missing is for the next approval.
  *          Trading state: REDUCING lets only the reducing part of an order pass; HALTED and unknown
  *          cancel all orders. An approval planned then is consumed, not kept.
- * SHAPE    n instruments of the universe, index 0..n-1. Fills carry the parts of the books; with one
- *          book there is one part and no netting part.
+ * SHAPE    n instruments of the universe, index 0..n-1. Fills carry the parts of the books; with
+ *          one book there is one part and no netting part.
  * MEMORY   keel_execution_new() takes all storage; no later call allocates. Pointers handed out are
  *          valid until the next call on the same engine.
  * THREADS  one thread per object.
@@ -60,9 +60,9 @@ KEEL_MUST_CHECK keel_status keel_execution_on_approval(keel_execution *eng,
 KEEL_MUST_CHECK keel_status keel_execution_on_trading(keel_execution *eng,
                                                       const keel_trading_state *state);
 
-/* Plan step `step`: always made, possibly empty. orders = the new ones, ascending; skipped = what is
- * not traded and why: SUPERSEDED, NOT_TRADING or STATE_UNKNOWN (open orders given up), FREE_CASH (a
- * buy of the last row that the cash did not pay at all), NO_BAR (an open order that waits), and
+/* Plan step `step`: always made, possibly empty. orders = the new ones, ascending; skipped = what
+ * is not traded and why: SUPERSEDED, NOT_TRADING or STATE_UNKNOWN (open orders given up), FREE_CASH
+ * (a buy of the last row that the cash did not pay at all), NO_BAR (an open order that waits), and
  * those of plan.h. KEEL_EORDER step not after the last one planned. Cost: n. */
 KEEL_MUST_CHECK keel_status keel_execution_plan(keel_execution *eng, uint64_t step,
                                                 keel_order_plan *out);

@@ -1,7 +1,7 @@
 /* plan.h - from an approved weight to the one order that trades towards it.
  *
  * ROOM     services/execution/engine: pure.
- * MODEL    target = weight x equity / price, truncated to one quantity unit towards zero; the bounds
+ * MODEL    target = weight x equity / price, truncated to one quantity unit towards zero; bounds
  *          [lo, hi] of the holding come from the approved box in the same way, so that a weight on
  *          its box stays inside it. The trade target - held is cut towards zero to whole lots; if
  *          the holding then misses the box, one lot more is tried. All products are exact

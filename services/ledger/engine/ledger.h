@@ -6,10 +6,10 @@
  *            equity = cash + value of lots at the last known close
  *          and over the books: sum of cash = cash of the account, sum of quantity per instrument =
  *          sum of the net fills. A difference is a bug and ends the process.
- *          Capital: each book's target is share x account equity, the reserve's the rest. Books above
- *          their target give free cash (cash > 0 only), books below take it; the smaller of both
- *          sums moves, divided in proportion, floor, one micro more in book order. A book still
- *          above its share publishes scale_frac = share x account equity / its equity.
+ *          Capital: each book's target is share x account equity, the reserve's the rest. Books
+ *          above their target give free cash (cash > 0 only), books below take it; the smaller of
+ *          both sums moves, divided in proportion, floor, one micro more in book order. A book
+ *          still above its share publishes scale_frac = share x account equity / its equity.
  *          lots.h, performance.h and attribution.h have the rest.
  * SHAPE    Books: the configured ones in their order, then "reserve", then "netting". All capital
  *          starts in the reserve.
@@ -83,8 +83,9 @@ typedef struct keel_booked {
 KEEL_MUST_CHECK keel_status keel_ledger_on_fill(keel_ledger *eng, const keel_fill *fill,
                                                 keel_booked *out);
 
-/* Mark to market. KEEL_EUNKNOWN another universe; KEEL_EORDER not after the last row; KEEL_EOVERFLOW
- * a holding's worth; those of keel_bar_row_check. State unchanged on refusal. Cost: books x n. */
+/* Mark to market. KEEL_EUNKNOWN another universe; KEEL_EORDER not after the last row;
+ * KEEL_EOVERFLOW a holding's worth; those of keel_bar_row_check. State unchanged on refusal.
+ * Cost: books x n. */
 KEEL_MUST_CHECK keel_status keel_ledger_on_row(keel_ledger *eng, const keel_bar_row *row);
 
 typedef struct keel_ledger_out {

@@ -100,12 +100,17 @@ void keel_cluster_up(keel_cluster *c)
         keel_cluster_start_one(c, i);
 }
 
-void keel_cluster_start(keel_cluster *c, int rows, const char *extra, bool journals)
+void keel_cluster_prepare(keel_cluster *c, bool journals)
 {
     *c = (keel_cluster){.journals = journals};
     snprintf(c->dir, sizeof c->dir, "/tmp/keel-cluster-XXXXXX");
     if (mkdtemp(c->dir) == NULL)
         abort();
+}
+
+void keel_cluster_start(keel_cluster *c, int rows, const char *extra, bool journals)
+{
+    keel_cluster_prepare(c, journals);
     keel_world_config(c->dir, rows, extra);
     keel_cluster_up(c);
 }
@@ -255,7 +260,7 @@ keel_payloads *keel_cluster_journals(const keel_cluster *c)
             const char *topic;
             const uint8_t *frame;
             size_t len;
-            if (rec.kind == KEEL_JOURNAL_OUTPUT &&
+            if ((rec.kind == KEEL_JOURNAL_OUTPUT || rec.kind == KEEL_JOURNAL_RECALLED) &&
                 keel_journal_frame(&rec, &topic, &frame, &len) == KEEL_OK)
                 keel_payloads_note(all, topic, frame, len);
         }

@@ -44,6 +44,8 @@ const char *keel_cluster_name(int i); /* "feed" ... "log", "cache" */
 
 /* Make the folder, write the configuration (keel_world_config with `extra`), start everything. */
 void keel_cluster_start(keel_cluster *c, int rows, const char *extra, bool journals);
+/* Make the folder only; the test writes dir/config.yaml. */
+void keel_cluster_prepare(keel_cluster *c, bool journals);
 /* Configuration is there already (dir/config.yaml). */
 void keel_cluster_up(keel_cluster *c);
 void keel_cluster_start_one(keel_cluster *c, int i);

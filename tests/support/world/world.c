@@ -99,6 +99,16 @@ int keel_payloads_of(const keel_payloads *p, const char *topic_prefix)
     return n;
 }
 
+void keel_payloads_remove_one(keel_payloads *p, const char *topic_prefix)
+{
+    for (size_t at = 0; at < p->cap; at++)
+        if (p->keys[at].topic_hash != 0 &&
+            strncmp(p->keys[at].topic, topic_prefix, strlen(topic_prefix)) == 0) {
+            p->keys[at].step += UINT64_C(1) << 40; /* found under no step of the run */
+            return;
+        }
+}
+
 static int missing_or_other(const keel_payloads *a, const keel_payloads *b, const char *what,
                             char *first, size_t cap)
 {
@@ -170,5 +180,32 @@ void keel_world_config(const char *dir, int rows, const char *extra)
             "risk: {max_weight: 0.5, re_arm_after: 12h}\n"
             "%s",
             dir, rows, extra);
+    fclose(f);
+}
+
+void keel_world_coins(const char *dir, const char *file, int rows)
+{
+    static const char *const coins[] = {"BTC", "ETH",  "BNB",   "XRP", "ADA", "SOL",  "LINK",
+                                        "UNI", "AAVE", "MATIC", "LTC", "DOT", "ATOM", "TRX"};
+    char path[512];
+    snprintf(path, sizeof path, "%s/config.yaml", dir);
+    FILE *f = fopen(path, "w");
+    if (f == NULL)
+        abort();
+    fprintf(f,
+            "run: {id: test-coins, dir: %s, mode: lockstep}\n"
+            "universe:\n  name: main\n  bar: 1h\n  instruments:\n",
+            dir);
+    for (size_t i = 0; i < sizeof coins / sizeof coins[0]; i++)
+        fprintf(f, "    - {symbol: %s, price_exp: 5, lot: 0.0001}\n", coins[i]);
+    fprintf(f,
+            "portfolio: {max_positions: 0, correlation_window: 7, max_drawdown: 10%%,\n"
+            "            rebalancing_frequency: 6h}\n"
+            "capital: {core: 1.0}\n"
+            "risk_manager: {equity_usd: 1000000}\n"
+            "feed: {source: csv, files: ['%s'], rows: %d}\n"
+            "optimizer: {weight_max: 0.3}\n"
+            "risk: {max_weight: 0.3, re_arm_after: 24h}\n",
+            file, rows);
     fclose(f);
 }

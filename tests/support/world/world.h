@@ -33,11 +33,16 @@ int keel_payloads_of(const keel_payloads *p, const char *topic_prefix); /* how m
 int keel_payloads_differ(const keel_payloads *a, const keel_payloads *b, char *first, size_t cap);
 /* Change one bit of one payload's hash: a comparison must find it. */
 void keel_payloads_spoil(keel_payloads *p, int i);
+/* Forget one payload under the prefix. */
+void keel_payloads_remove_one(keel_payloads *p, const char *topic_prefix);
 /* Do payloads under the prefix exist in each tenth of steps 1..steps? */
 bool keel_payloads_in_every_tenth(const keel_payloads *p, const char *topic_prefix, uint64_t steps);
 
 /* Configuration of a small simulated market: `rows` hourly steps, a rebalance every few hours, all
  * files under `dir`. Extra lines are appended. Written to dir/config.yaml. */
 void keel_world_config(const char *dir, int rows, const char *extra);
+
+/* The same for hourly closes of 14 coins from `file`, rebalanced every six hours. */
+void keel_world_coins(const char *dir, const char *file, int rows);
 
 #endif

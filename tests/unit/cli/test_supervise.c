@@ -32,8 +32,8 @@ static void start_script(keel_supervisor *s, const char *name, int stage, const 
     cr_assert_eq(keel_supervisor_start(s, name, stage, argv, &err), KEEL_OK, "%s", err.text);
 }
 
-/* Poll until child i has this state and at least so many restarts. The status of the first poll that
- * refused. */
+/* Poll until child i has this state and at least so many restarts. The status of the first poll
+ * that refused. */
 static keel_status poll_until(keel_supervisor *s, int i, keel_child_state state, int restarts,
                               keel_err *err)
 {

@@ -1,4 +1,4 @@
-/* Against a stand-in for the door: two CURVE servers without a key check, which let every key in. */
+/* Against a stand-in for the door: CURVE servers without a key check, which let every key in. */
 #include "common/base/timefmt.h"
 #include "common/bus/socket.h"
 #include "common/client/client.h"

@@ -1,4 +1,4 @@
-/* fixture.h - books over three instruments, fills that add up, a random market, a store in a folder.
+/* fixture.h - books over three instruments, fills that add up, a random market, a store.
  *
  * ROOM     tests/unit/ledger, tests/unit/cli. Prices have 2 decimals, quantities 4: worth in micros
  *          = price_units x qty_units.

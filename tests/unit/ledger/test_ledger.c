@@ -202,7 +202,7 @@ Test(ledger, refuses_other_bad_input)
     keel_ledger_free(&eng);
 }
 
-/* Conservation for random fills, transfers and rows; the engine itself asserts the sums per book. */
+/* Conservation for random fills, transfers and rows; the engine asserts the sums per book. */
 Test(ledger, conserves_cash_quantity_and_profit)
 {
     keel_ledger_out out;
