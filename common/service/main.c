@@ -1,7 +1,7 @@
 /* main.c - a node in a process: argv, configuration, sockets, signals, the loop.
  *
- * Order of the start: version stamp, argv, configuration, --print-* exit here, log, bus, stores, open,
- * recovery, loop. On SIGTERM: no new step, save when between two, STOPPED, close. */
+ * Order of the start: version stamp, argv, configuration, --print-* exit here, log, bus, stores,
+ * open, recovery, loop. On SIGTERM: no new step, save when between two, STOPPED, close. */
 #include "common/base/assert.h"
 #include "common/base/text.h"
 #include "common/base/timefmt.h"

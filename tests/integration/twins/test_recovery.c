@@ -1,5 +1,6 @@
-/* Random crash schedules on the in-memory twins end with the undisturbed result: S1-S4, R1-R4, P1-P3
- * of the protocol, on the real services. With one rule switched off at a time some schedule fails.
+/* Random crash schedules on the in-memory twins end with the undisturbed result: S1-S4, R1-R4,
+ * P1-P3 of the protocol, on the real services. With one rule switched off at a time some schedule
+ * fails.
  *
  * Each schedule runs in a child, because a broken rule may end in an assertion. Seeds are printed.
  * KEEL_LONG=1 runs more of them. Plain main: ends with "N passed, N failed". */
