@@ -311,6 +311,8 @@ static bool open_step(keel_service *n)
     }
     if (!requests_of_step(n, &stored, &is_stored))
         return false;
+    if (n->fresh && !node_is_lockstep(n) && !n->caught_up && node_catch_up(n) != KEEL_OK)
+        return false;
     journal_open(n, is_stored ? &stored : NULL);
     for (int i = 0; i < n->taken_n; i++) {
         ids[i] = n->taken[i].id;
@@ -352,8 +354,10 @@ static void take_late(keel_service *n, int p)
     uint64_t late[KEEL_STEPS_AHEAD];
     const int m = keel_steps_late(n->steps, p, late, KEEL_STEPS_AHEAD);
     for (int i = 0; i < m; i++) {
-        if (!keel_steps_closed(n->steps, p, late[i]))
+        if (!keel_steps_closed(n->steps, p, late[i])) {
+            node_ask_late(n, p, late[i], late[m - 1]);
             return; /* in order: an older one may still come */
+        }
         handle_messages(n, p, late[i], true);
         keel_steps_release(n->steps, p, late[i]);
         keel_count(n->cfg.obs, "late_steps_taken", 1);
@@ -363,7 +367,7 @@ static void take_late(keel_service *n, int p)
 static bool deadline_passed(keel_service *n, const keel_line *l)
 {
     const bool row = strcmp(l->publisher, "feed") == 0; /* without a row there is no step */
-    if (node_is_lockstep(n) || row || n->known_ns == 0)
+    if (node_is_lockstep(n) || row || l->never_passed || n->known_ns == 0)
         return false;
     return node_mono(n) - n->known_ns >= n->cfg.settings->step_deadline_ns;
 }

@@ -26,7 +26,7 @@ enum {
     KEEL_WITHOUT_R4 = 1 << 4, /* keys without the run id (by the caller: one store, two runs) */
     KEEL_WITHOUT_P1 = 1 << 5, /* no rewind when asked for a step below the ring */
     KEEL_WITHOUT_P2 = 1 << 6, /* all snapshots in the cache */
-    KEEL_WITHOUT_P4 = 1 << 7, /* live: start from the snapshot, not from one's own records */
+    KEEL_WITHOUT_P4 = 1 << 7, /* live: start from the snapshot and believe what was computed */
 };
 
 /* Where a crash hurts differently. Tests count that each was hit. */

@@ -34,6 +34,7 @@ typedef struct node_publisher {
     uint64_t asked_from;                                /* S4: the last Resend that was sent */
     uint64_t asked_to;
     int64_t asked_ns;
+    int64_t late_asked_ns;
     bool asked;
 } node_publisher;
 
@@ -55,8 +56,9 @@ typedef struct node_out {
     keel_message_id cause;
     char trace_id[KEEL_TRACE_MAX];
     int64_t event_ns;
-    size_t at; /* offset in outs_bytes */
+    size_t at; /* offset in the staged bytes */
     size_t len;
+    bool absent; /* refused by the log and not in it: not published */
 } node_out;
 
 /* Outputs on their way out. */
@@ -167,8 +169,9 @@ struct keel_service {
     int64_t handler_max_ns;
     bool cache_lost;
     bool log_lost;
-    bool passed; /* live: the last step was closed without somebody */
-    bool fresh;  /* no step closed since the start */
+    bool passed;    /* live: the last step was closed without somebody */
+    bool fresh;     /* no step closed since the start */
+    bool caught_up; /* live: the newest records were read from the log */
 
     keel_arena arena;      /* of handlers */
     keel_arena wire_arena; /* of the skeleton's own decoding */
@@ -210,8 +213,11 @@ node_peer *node_peer_of(keel_service *n, const char *name);
 bool node_recover(keel_service *n); /* true once NODE_WORKING */
 void node_rewind(keel_service *n, uint64_t bound);
 void node_snapshot(keel_service *n, bool now);
-void node_serve(keel_service *n);               /* answer resends */
-void node_ask_again(keel_service *n, int line); /* S4 */
+void node_serve(keel_service *n);                                               /* answer resends */
+void node_ask_again(keel_service *n, int line);                                 /* S4 */
+void node_ask_late(keel_service *n, int publisher, uint64_t from, uint64_t to); /* R6 */
+/* R5, live: the newest record of every topic read, from the log, before the first step is opened. */
+keel_status node_catch_up(keel_service *n);
 void node_trim(keel_service *n);
 /* P7: KEEL_ENOTFOUND: requests are taken now; KEEL_EUNAVAIL: cannot be known now. */
 keel_status node_stored_request_record(keel_service *n, keel_msg *msg);

@@ -177,7 +177,13 @@ static keel_status take_stored(keel_service *n, node_out *o)
     KEEL_TRY(n->cfg.log.ops->read(n->cfg.log.self, pub->text, step, step, match_stored, &search));
     keel_count(n->cfg.obs, "records_held", 1);
     if (!search.found) {
-        keel_count(n->cfg.obs, "records_trimmed", 1); /* behind the horizon: nobody needs it */
+        /* In lockstep it was trimmed behind the horizon, and these are its bytes. In live mode it may
+         * never have been: a replay that was given more than the first time. Then it must not be now. */
+        keel_count(n->cfg.obs, "records_absent", 1);
+        if (!node_is_lockstep(n)) {
+            o->absent = true;
+            node_pub_of(n, o->topic)->count--;
+        }
         return KEEL_OK;
     }
     if (!search.differs)
@@ -186,7 +192,7 @@ static keel_status take_stored(keel_service *n, node_out *o)
     keel_envelope e = envelope_of(n, o);
     const size_t len = encode(n, &e, pub->text);
     keel_journal_put_frame(n->cfg.journal, KEEL_JOURNAL_HELD, pub->text, n->frame, len);
-    if (n->spec->on_own != NULL) {
+    if (n->spec->on_own != NULL && (n->cfg.without & KEEL_WITHOUT_P4) == 0) {
         keel_msg msg;
         KEEL_ASSERT(node_message(n, pub->text, n->frame, len, &msg) == KEEL_OK);
         node_call_count(n, "own_refused", n->spec->on_own(n, n->app, &msg));
@@ -318,7 +324,8 @@ bool node_flush(keel_service *n)
         return false;
     node_stage(n, KEEL_STAGE_RECORD_PUBLISH);
     for (int i = 0; i < n->staged->n; i++)
-        send_out(n, &n->staged->outs[i]);
+        if (!n->staged->outs[i].absent)
+            send_out(n, &n->staged->outs[i]);
     node_outs_reset(n);
     return true;
 }

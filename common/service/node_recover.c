@@ -429,6 +429,7 @@ bool node_recover(keel_service *n)
     n->epoch_ns = n->cfg.wall_ns(n->cfg.clock_arg);
     n->snapshot_ns = node_mono(n);
     n->fresh = true;
+    n->caught_up = false;
     restart_steps(n);
     journal_segment(n);
     n->phase = NODE_WORKING;
@@ -538,6 +539,78 @@ void node_serve(keel_service *n)
     n->asks_n = 0;
 }
 
+static void send_resend(keel_service *n, const char *publisher, uint64_t from, uint64_t to)
+{
+    keel_resend r = {.from_step = from, .to_step = to};
+    size_t len = 0;
+    snprintf(r.publisher, sizeof r.publisher, "%s", publisher);
+    snprintf(r.requester, sizeof r.requester, "%s", n->spec->name);
+    KEEL_ASSERT(keel_wire_put_resend(&r, n->scratch, KEEL_PAYLOAD_BYTES_MAX, &len) == KEEL_OK);
+    node_send(n, KEEL_TOPIC_RESEND, publisher, KEEL_PAYLOAD_RESEND, n->scratch, len);
+    keel_count(n->cfg.obs, "resends_asked", 1);
+}
+
+void node_ask_late(keel_service *n, int publisher, uint64_t from, uint64_t to)
+{
+    node_publisher *p = &n->publishers[publisher];
+    const int64_t now = node_mono(n);
+    if (now - p->late_asked_ns < NODE_ASK_NS)
+        return;
+    p->late_asked_ns = now;
+    send_resend(n, p->name, from,
+                to < from + NODE_RESEND_STEPS ? to : from + NODE_RESEND_STEPS - 1);
+}
+
+typedef struct newest_record {
+    keel_service *node;
+    const keel_sub *sub;
+    const char *topic;
+} newest_record;
+
+/* A record of the log as the frame that its publisher would have sent. */
+static bool hand_over(void *arg, const keel_log_entry *e)
+{
+    newest_record *r = arg;
+    keel_service *n = r->node;
+    keel_envelope envelope = {.type = (keel_payload)e->type,
+                              .id = {.epoch_ns = 1, .seq = 1},
+                              .event_ns = e->event_ns,
+                              .publish_ns = 1,
+                              .step = e->step,
+                              .index = e->index,
+                              .payload = e->data,
+                              .payload_len = e->len};
+    size_t len = 0;
+    snprintf(envelope.id.source, sizeof envelope.id.source, "%s",
+             keel_topic_describe(r->sub->topic)->publisher);
+    snprintf(envelope.run_id, sizeof envelope.run_id, "%s", n->cfg.settings->run_id);
+    KEEL_ASSERT(keel_wire_put_envelope(&envelope, n->frame, KEEL_FRAME_BYTES_MAX, &len) == KEEL_OK);
+    node_dispatch(n, r->sub, r->topic, n->frame, len);
+    return true;
+}
+
+keel_status node_catch_up(keel_service *n)
+{
+    for (int p = 0; p < n->publishers_n; p++)
+        for (int t = 0; t < n->publishers[p].topics_n; t++) {
+            newest_record r = {n, &n->spec->subs[n->publishers[p].subs[t]],
+                               n->publishers[p].topics[t]};
+            const keel_topic_info *info = keel_topic_describe(r.sub->topic);
+            const uint64_t line = n->done + (uint64_t)(int64_t)n->publishers[p].delta;
+            uint64_t step;
+            uint32_t index;
+            if (info->topic_class != KEEL_CLASS_RECORD)
+                continue;
+            const keel_status top = n->cfg.log.ops->top(n->cfg.log.self, r.topic, &step, &index);
+            if (top == KEEL_ENOTFOUND || (top == KEEL_OK && step > line))
+                continue; /* it will come along the line */
+            KEEL_TRY(top);
+            KEEL_TRY(n->cfg.log.ops->read(n->cfg.log.self, r.topic, step, step, hand_over, &r));
+        }
+    n->caught_up = true;
+    return KEEL_OK;
+}
+
 /* S4: who waits asks again, for exactly what is missing; the next 64 at once when an answer was
  * used up and the publisher is known to be further. */
 void node_ask_again(keel_service *n, int line)
@@ -557,18 +630,13 @@ void node_ask_again(keel_service *n, int line)
         return;
     if ((n->cfg.without & KEEL_WITHOUT_S4) != 0 && p->asked)
         return;
-    keel_resend r = {.from_step = step, .to_step = step};
-    size_t len = 0;
+    uint64_t to = step;
     if (peer != NULL && peer->step_done > step)
-        r.to_step = peer->step_done < step + NODE_RESEND_STEPS ? peer->step_done
-                                                               : step + NODE_RESEND_STEPS - 1;
-    snprintf(r.publisher, sizeof r.publisher, "%s", entry->publisher);
-    snprintf(r.requester, sizeof r.requester, "%s", n->spec->name);
-    KEEL_ASSERT(keel_wire_put_resend(&r, n->scratch, KEEL_PAYLOAD_BYTES_MAX, &len) == KEEL_OK);
-    node_send(n, KEEL_TOPIC_RESEND, entry->publisher, KEEL_PAYLOAD_RESEND, n->scratch, len);
-    keel_count(n->cfg.obs, "resends_asked", 1);
+        to = peer->step_done < step + NODE_RESEND_STEPS ? peer->step_done
+                                                        : step + NODE_RESEND_STEPS - 1;
+    send_resend(n, entry->publisher, step, to);
     p->asked = true;
-    p->asked_from = r.from_step;
-    p->asked_to = r.to_step;
+    p->asked_from = step;
+    p->asked_to = to;
     p->asked_ns = now;
 }

@@ -54,6 +54,8 @@ typedef struct keel_line {
     int delta;             /* 0 or -1 */
     bool after_end; /* taken after this service's own StepEnd(k): the step is over only then */
     keel_status (*on_closed)(keel_service *svc, void *app, uint64_t step);
+    bool
+        never_passed; /* live: waited for however long it takes, because its records make the books */
 } keel_line;
 
 typedef struct keel_service_spec {

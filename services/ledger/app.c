@@ -74,6 +74,8 @@ static keel_status on_capital(keel_service *svc, void *arg, const keel_msg *msg)
     uint8_t *buf = keel_service_scratch(svc, &cap);
     KEEL_TRY(
         keel_wire_get_capital_allocation(keel_service_arena(svc), msg->data, msg->len, &capital));
+    KEEL_TRY(
+        keel_store_check_approval(a->store, msg->step)); /* live: one is offered at every start */
     KEEL_TRY(keel_store_check_capital(a->store, msg->len));
     KEEL_TRY(keel_ledger_on_capital(a->engine, &capital, keel_service_step(svc), &made, &transfer));
     const keel_note note = {
@@ -308,7 +310,7 @@ static keel_status load_app(void *arg, const uint8_t *buf, size_t len)
 
 static const keel_line line[] = {
     {"risk", -1, false, NULL}, {"strategy-coordinator", -1, false, NULL},
-    {"feed", 0, false, NULL},  {"execution", 0, false, NULL},
+    {"feed", 0, false, NULL},  {"execution", 0, false, NULL, .never_passed = true},
     {NULL, 0, false, NULL},
 };
 

@@ -373,18 +373,31 @@ keel_status keel_store_resume(keel_store *store, keel_ledger *eng, uint64_t *ste
     return KEEL_OK;
 }
 
-keel_status keel_store_check_fill(keel_store *store, const char *fill_id)
+/* KEEL_EEXIST when the statement finds a row, KEEL_OK when it does not. */
+static keel_status look_up(keel_store *store, sqlite3_stmt *s)
 {
-    if (store->fills_n == store->fills_max)
-        return KEEL_ENOSPC;
-    sqlite3_stmt *s = ledger_store_begin(store, STORE_HAS_FILL);
-    sqlite3_bind_text(s, 2, fill_id, -1, SQLITE_STATIC);
     const int rc = sqlite3_step(s);
     const keel_status status = rc == SQLITE_ROW    ? KEEL_EEXIST
                                : rc == SQLITE_DONE ? KEEL_OK
                                                    : ledger_store_failed(store);
     sqlite3_reset(s);
     return status;
+}
+
+keel_status keel_store_check_fill(keel_store *store, const char *fill_id)
+{
+    if (store->fills_n == store->fills_max)
+        return KEEL_ENOSPC;
+    sqlite3_stmt *s = ledger_store_begin(store, STORE_HAS_FILL);
+    sqlite3_bind_text(s, 2, fill_id, -1, SQLITE_STATIC);
+    return look_up(store, s);
+}
+
+keel_status keel_store_check_approval(keel_store *store, uint64_t step)
+{
+    sqlite3_stmt *s = ledger_store_begin(store, STORE_HAS_CAPITAL);
+    sqlite3_bind_int64(s, 2, (int64_t)step);
+    return look_up(store, s);
 }
 
 keel_status keel_store_recall(keel_store *store, uint64_t step, keel_store_give give, void *arg)

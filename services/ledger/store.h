@@ -57,6 +57,9 @@ KEEL_MUST_CHECK keel_status keel_store_check_fill(keel_store *store, const char 
 /* The same for a capital allocation of len bytes and its transfer. */
 KEEL_MUST_CHECK keel_status keel_store_check_capital(const keel_store *store, size_t len);
 
+/* KEEL_EEXIST when an approval of capital of this step or a later one is committed. */
+KEEL_MUST_CHECK keel_status keel_store_check_approval(keel_store *store, uint64_t step);
+
 /* Collect for the open step. KEEL_ENOSPC: more than a step may have. Copied. */
 KEEL_MUST_CHECK keel_status keel_store_add_fill(keel_store *store, const keel_fill *fill,
                                                 const keel_booked *booked);

@@ -45,6 +45,7 @@
       " FROM fills WHERE run=?1) ORDER BY fill_no")                                                \
     X(GET_SEAL, "SELECT seal FROM fills WHERE run=?1 ORDER BY fill_no DESC LIMIT 1")               \
     X(HAS_FILL, "SELECT 1 FROM fills WHERE run=?1 AND fill_id=?2")                                 \
+    X(HAS_CAPITAL, "SELECT 1 FROM allocations WHERE run=?1 AND kind='capital' AND step>=?2")       \
     X(GET_OUTPUTS,                                                                                 \
       "SELECT topic,topic_text,idx,event_ns,payload FROM outputs WHERE run=?1 AND step=?2"         \
       " ORDER BY place")                                                                           \

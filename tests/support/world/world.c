@@ -13,6 +13,7 @@ struct keel_payloads {
     size_t cap;
     int n;
     int conflicts;
+    char conflict[128]; /* the first one */
     keel_arena arena;
 };
 
@@ -72,7 +73,9 @@ void keel_payloads_note(keel_payloads *p, const char *topic, const uint8_t *fram
     snprintf(k.topic, sizeof k.topic, "%s", topic);
     keel_payload_key *s = slot(p, &k);
     if (s->topic_hash != 0) {
-        p->conflicts += s->payload_hash != k.payload_hash;
+        if (s->payload_hash != k.payload_hash && p->conflicts++ == 0)
+            snprintf(p->conflict, sizeof p->conflict, "%s step %llu index %u", topic,
+                     (unsigned long long)e.step, e.index);
         return;
     }
     *s = k;
@@ -88,6 +91,11 @@ int keel_payloads_n(const keel_payloads *p)
 int keel_payloads_conflicts(const keel_payloads *p)
 {
     return p->conflicts;
+}
+
+const char *keel_payloads_conflict(const keel_payloads *p)
+{
+    return p->conflict;
 }
 
 int keel_payloads_of(const keel_payloads *p, const char *topic_prefix)

@@ -28,6 +28,7 @@ void keel_payloads_free(keel_payloads **p);
 void keel_payloads_note(keel_payloads *p, const char *topic, const uint8_t *frame, size_t len);
 int keel_payloads_n(const keel_payloads *p);
 int keel_payloads_conflicts(const keel_payloads *p);
+const char *keel_payloads_conflict(const keel_payloads *p); /* the first one; "" = none */
 int keel_payloads_of(const keel_payloads *p, const char *topic_prefix); /* how many */
 /* 0 when both hold the same; else how many are missing, added or other, the first one named. */
 int keel_payloads_differ(const keel_payloads *a, const keel_payloads *b, char *first, size_t cap);
