@@ -28,6 +28,7 @@
     X(KEEL_EOVERFLOW, "overflow", "the exact result does not fit its integer")                     \
     X(KEEL_ESTALE, "stale", "older than what is already known")                                    \
     X(KEEL_EREFUSED, "refused", "understood and refused")                                          \
+    X(KEEL_EINFEASIBLE, "infeasible", "nothing satisfies the named constraints")                   \
     X(KEEL_EUNAVAIL, "unavailable", "a resource cannot be reached now")                            \
     X(KEEL_EIO, "io", "the operating system reported an error")                                    \
     X(KEEL_EEND, "end", "there is no more")

@@ -47,8 +47,8 @@ typedef struct keel_bus_zmq_cfg {
 KEEL_MUST_CHECK keel_status keel_bus_zmq_open(const keel_bus_zmq_cfg *cfg, keel_bus *bus,
                                               keel_err *err);
 
-/* Wait until something can be received, a signal's descriptor `extra_fd` (-1 = none) is readable, or
- * timeout_ms passed. Returns true when extra_fd is readable. Only for a ZeroMQ bus. */
+/* Wait until something can be received, a signal's descriptor `extra_fd` (-1 = none) is readable,
+ * or timeout_ms passed. Returns true when extra_fd is readable. Only for a ZeroMQ bus. */
 bool keel_bus_zmq_wait(const keel_bus *bus, int extra_fd, int timeout_ms);
 
 /* ---- the twin: a hub in memory, one port for each process on it ---- */

@@ -1,7 +1,7 @@
 /* socket.h - the one function that makes every ZeroMQ socket.
  *
- * ROOM     common/bus. Options that hurt (heartbeats of libzmq, manual XPUB, no-drop XPUB, conflate,
- *          unlimited marks) are set nowhere in the tree; tests/tidy looks for them.
+ * ROOM     common/bus. Options that hurt (heartbeats of libzmq, manual XPUB, no-drop XPUB,
+ *          conflate, unlimited marks) are set nowhere in the tree; tests/tidy looks for them.
  * SHAPE    LINGER 0, high-water marks and MAXMSGSIZE explicit, reconnect 10..200 ms, handshake
  *          2000 ms, TCP keepalive 1/1/1/3 and MAXRT 3000 ms: a silent or half-open peer is noticed
  *          and costs no descriptor for long.

@@ -62,8 +62,8 @@ bool keel_steps_closed(const keel_steps *steps, int publisher, uint64_t step);
 int keel_steps_count(const keel_steps *steps, int publisher, uint64_t step);
 keel_held keel_steps_at(const keel_steps *steps, int publisher, uint64_t step, int i);
 
-/* The caller is done with the step (taken, or given up): its buffer is free for another, and repeats
- * of it and of anything before it are refused, but for steps kept late. */
+/* The caller is done with the step (taken, or given up): its buffer is free for another, and
+ * repeats of it and of anything before it are refused, but for steps kept late. */
 void keel_steps_release(keel_steps *steps, int publisher, uint64_t step);
 
 /* R6: go on without a step that is not complete. What arrives of it is still held, until it is

@@ -1,5 +1,5 @@
-/* twin.c - the bus without sockets. Each pair of ports has a queue: what a judge holds back stays at
- * its head, so that frames between two ports never overtake each other, as over a socket. */
+/* twin.c - the bus without sockets. Each pair of ports has a queue: what a judge holds back stays
+ * at its head, so that frames between two ports never overtake each other, as over a socket. */
 #include "common/base/assert.h"
 #include "common/base/mem.h"
 #include "common/bus/bus.h"

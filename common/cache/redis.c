@@ -197,17 +197,24 @@ static bool read_entry(const redisReply *r, const char *topic, keel_log_entry *e
     return true;
 }
 
-/* Show the entries of one range; *last is the newest of them. */
-static keel_status show(redis_link *l, redisReply *range, const char *topic, keel_log_visit visit,
-                        void *arg, keel_log_entry *last, bool *go_on)
+/* One reading, shown to a visitor entry by entry. */
+typedef struct tour {
+    const char *topic;
+    keel_log_visit visit;
+    void *arg;
+    keel_log_entry last; /* the newest shown */
+    bool go_on;
+} tour;
+
+static keel_status show(redis_link *l, redisReply *range, tour *t)
 {
     keel_status status = KEEL_OK;
-    for (size_t i = 0; i < range->elements && *go_on; i++) {
-        if (!read_entry(range->element[i], topic, last)) {
+    for (size_t i = 0; i < range->elements && t->go_on; i++) {
+        if (!read_entry(range->element[i], t->topic, &t->last)) {
             status = KEEL_EFORMAT;
             break;
         }
-        *go_on = visit(arg, last);
+        t->go_on = t->visit(t->arg, &t->last);
     }
     freeReplyObject(range);
     if (status != KEEL_OK)
@@ -220,15 +227,15 @@ static keel_status log_read(void *self, const char *topic, uint64_t from_step, u
 {
     redis_link *l = self;
     char key[KEY_MAX], from[ID_MAX], to[ID_MAX];
-    bool go_on = true;
+    tour t = {.topic = topic, .visit = visit, .arg = arg, .go_on = true};
     make_key(l, "rec", topic, key);
     snprintf(from, sizeof from, "%" PRIu64 "-0", from_step);
     if (to_step == UINT64_MAX)
         snprintf(to, sizeof to, "+");
     else
         snprintf(to, sizeof to, "%" PRIu64, to_step);
-    while (go_on) {
-        keel_log_entry last = {0};
+    while (t.go_on) {
+        t.last = (keel_log_entry){0};
         if (!connected(l))
             return KEEL_EUNAVAIL;
         redisReply *range = expect(
@@ -237,9 +244,9 @@ static keel_status log_read(void *self, const char *topic, uint64_t from_step, u
         if (range == NULL)
             return KEEL_EUNAVAIL;
         const bool full = range->elements == READ_BATCH;
-        KEEL_TRY(show(l, range, topic, visit, arg, &last, &go_on));
-        go_on = go_on && full;
-        snprintf(from, sizeof from, "(%" PRIu64 "-%" PRIu32, last.step, last.index);
+        KEEL_TRY(show(l, range, &t));
+        t.go_on = t.go_on && full;
+        snprintf(from, sizeof from, "(%" PRIu64 "-%" PRIu32, t.last.step, t.last.index);
     }
     return KEEL_OK;
 }
@@ -313,8 +320,7 @@ static keel_status snapshot_get(redis_link *l, const char *service, uint64_t bou
                                 keel_log_visit visit, void *arg)
 {
     char key[KEY_MAX], to[ID_MAX];
-    keel_log_entry last;
-    bool go_on = true;
+    tour t = {.topic = service, .visit = visit, .arg = arg, .go_on = true};
     make_key(l, "snap", service, key);
     if (bound == UINT64_MAX)
         snprintf(to, sizeof to, "+");
@@ -327,7 +333,7 @@ static keel_status snapshot_get(redis_link *l, const char *service, uint64_t bou
     if (range == NULL)
         return KEEL_EUNAVAIL;
     const bool found = range->elements == 1;
-    KEEL_TRY(show(l, range, service, visit, arg, &last, &go_on));
+    KEEL_TRY(show(l, range, &t));
     return found ? KEEL_OK : KEEL_ENOTFOUND;
 }
 

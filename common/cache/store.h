@@ -1,4 +1,4 @@
-/* store.h - what outlives a process: the log of records and snapshots, and the cache of last values.
+/* store.h - what outlives a process: the log of records and snapshots, the cache of last values.
  *
  * ROOM     common/cache. Two implementations of each: Redis (redis.c, the only file that knows
  *          hiredis) and in-memory twins (twin.c), which the in-process host runs on.
@@ -6,8 +6,9 @@
  *            keel:{run}:rec:{topic}      log: stream, entry id step-index, fields t e p
  *            keel:{run}:snap:{service}   log or cache: stream, entry id step-0, field p
  *            keel:{run}:last:{topic}     cache: newest envelope of a state or record topic
- *          A call that cannot reach its server says KEEL_EUNAVAIL; it may then have happened or not,
- *          and is repeated: what is already there is reported as held, never written twice (R3).
+ *          A call that cannot reach its server says KEEL_EUNAVAIL; it may then have happened or
+ *          not, and is repeated: what is already there is reported as held, never written twice
+ *          (R3).
  * MEMORY   Entries read are given to a visitor; bytes are valid during its call.
  * THREADS  one thread per object.
  */
@@ -33,8 +34,8 @@ typedef struct keel_log_entry {
 typedef bool (*keel_log_visit)(void *arg, const keel_log_entry *entry);
 
 typedef struct keel_log_ops {
-    /* Write n entries in one MULTI. held[i] = true: refused, an entry with that id or a higher one was
-     * there before. KEEL_OK means durable. */
+    /* Write n entries in one MULTI. held[i] = true: refused, an entry with that id or a higher one
+     * was there before. KEEL_OK means durable. */
     keel_status (*append)(void *self, const keel_log_entry *entries, int n, bool *held);
     /* Entries of a topic with (step, index) from (from_step, 0) to (to_step, max), ascending. */
     keel_status (*read)(void *self, const char *topic, uint64_t from_step, uint64_t to_step,

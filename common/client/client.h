@@ -2,9 +2,10 @@
  *
  * ROOM     common/client: ZeroMQ with CURVE, Keel envelopes.
  * SHAPE    Three sockets: one reads (SUB), one asks (XPUB to the relay's inbound socket, whose
- *          subscription confirms the join), one takes the replies (SUB), so that asking loses nothing
- *          of what is read. Readers get the last value of each topic first; what was read already is
- *          passed over (by topic, step and index) when it is sent again for somebody else.
+ *          subscription confirms the join), one takes the replies (SUB), so that asking loses
+ *          nothing of what is read. Readers get the last value of each topic first; what was read
+ *          already is passed over (by topic, step and index) when it is sent again for somebody
+ *          else.
  * THREADS  one thread per object.
  */
 #ifndef KEEL_COMMON_CLIENT_CLIENT_H
@@ -38,8 +39,8 @@ void keel_client_close(keel_client **client);
 /* Start reading topics that begin with `prefix`. */
 KEEL_MUST_CHECK keel_status keel_client_subscribe(keel_client *client, const char *prefix);
 
-/* The next message; KEEL_EUNAVAIL when timeout_ms (-1 = for ever) passed without one. Frames that are
- * not valid envelopes are counted and skipped. */
+/* The next message; KEEL_EUNAVAIL when timeout_ms (-1 = for ever) passed without one. Frames that
+ * are not valid envelopes are counted and skipped. */
 KEEL_MUST_CHECK keel_status keel_client_next(keel_client *client, int timeout_ms,
                                              keel_client_msg *msg);
 uint64_t keel_client_dropped(const keel_client *client);

@@ -7,7 +7,7 @@
  *          nearest known one. Keys given twice are refused. A `.local` file (keel.yaml ->
  *          keel.local.yaml) beside the file is laid over it. Environment: KEEL_FEED__SPEED for
  *          feed.speed. argv: --feed.speed=0 or --feed.speed 0.
- * MEMORY   keel_config_load takes everything; strings bound into structs live as long as the config.
+ * MEMORY   keel_config_load takes everything; strings bound into structs live as long as it.
  * THREADS  one thread per object.
  */
 #ifndef KEEL_COMMON_CONFIG_CONFIG_H

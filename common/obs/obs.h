@@ -37,7 +37,7 @@ void keel_obs_level(keel_obs *obs, keel_log_level level);
 void keel_log(keel_obs *obs, keel_log_level level, const char *event, const char *fmt, ...)
     KEEL_PRINTF(4, 5);
 
-/* `text` in double quotes with escapes, for a value of keel_log; valid until the fourth call after. */
+/* `text` quoted and escaped, for a value of keel_log; valid until the fourth call after. */
 const char *keel_obs_quote(keel_obs *obs, const char *text);
 
 /* Add to a counter, registering it on first use; past KEEL_OBS_COUNTERS_MAX names the count goes to

@@ -1,8 +1,8 @@
 /* host.h - all services in one process, over the in-memory twins.
  *
- * ROOM     common/service. The same specs and the same node as in processes, one turn each in a fixed
- *          order on a clock that stands still while anybody has something to do. Given the same
- *          configuration, run id and source, every payload equals that of the processes (J3).
+ * ROOM     common/service. The same specs and the same node as in processes, one turn each in a
+ *          fixed order on a clock that stands still while anybody has something to do. Given the
+ *          same configuration, run id and source, every payload equals that of the processes (J3).
  * SHAPE    Tests kill and start services, lose frames and take the log away at will.
  * THREADS  one.
  */

@@ -58,8 +58,8 @@ typedef struct keel_journal_record {
 KEEL_MUST_CHECK keel_journal_reader *keel_journal_read(const char *path, keel_err *err);
 void keel_journal_reader_free(keel_journal_reader **reader);
 
-/* Next record: KEEL_EEND at the end (also after a record that was cut off by a kill), KEEL_EFORMAT for
- * a bad CRC or length in the middle. */
+/* Next record: KEEL_EEND at the end (also after a record that was cut off by a kill), KEEL_EFORMAT
+ * for a bad CRC or length in the middle. */
 KEEL_MUST_CHECK keel_status keel_journal_next(keel_journal_reader *reader,
                                               keel_journal_record *record);
 

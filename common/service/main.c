@@ -1,7 +1,7 @@
 /* main.c - a node in a process: argv, configuration, sockets, signals, the loop.
  *
- * Order of the start: version stamp, argv, configuration, --print-* exit here, log, bus, stores, open,
- * recovery, loop. On SIGTERM: no new step, save when between two, STOPPED, close. */
+ * Order of the start: version stamp, argv, configuration, --print-* exit here, log, bus, stores,
+ * open, recovery, loop. On SIGTERM: no new step, save when between two, STOPPED, close. */
 #include "common/base/assert.h"
 #include "common/base/text.h"
 #include "common/base/timefmt.h"
@@ -23,6 +23,7 @@
 enum {
     EXIT_USAGE = 2,
     EXIT_CONFIG = 3,
+    EXIT_INFEASIBLE = 6,
     FLAGS_MAX = 128,
     ENDPOINT_MAX = 256,
     PATH_BYTES = 256,
@@ -335,7 +336,7 @@ static int run(const flags *f, const keel_service_spec *spec, setup *s)
              s->settings.run_id, (int)getpid());
     keel_service *svc = keel_node_new(&cfg, &err);
     if (svc == NULL) {
-        code = EXIT_CONFIG;
+        code = err.status == KEEL_EINFEASIBLE ? EXIT_INFEASIBLE : EXIT_CONFIG;
         goto out;
     }
     code = loop(svc, &bus);

@@ -1,4 +1,4 @@
-/* node_out.c - what leaves: staged by handlers, journaled, made durable, then sent, in that order. */
+/* node_out.c - what leaves: staged by handlers, journaled, made durable, sent, in that order. */
 #include "common/base/assert.h"
 #include "common/base/hash.h"
 #include "common/service/node_internal.h"

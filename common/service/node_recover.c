@@ -1,8 +1,8 @@
 /* node_recover.c - start is recovery (PROTOCOL section 3).
  *
- * State = a snapshot at step s + the steps after it. Order: snapshot, own records, subscribe, Resend,
- * go on. Whoever is asked for a step below its ring starts again from an older snapshot, or from
- * step 0, and replays; that cascades and ends at the feed's source and the ledger's store. */
+ * State = a snapshot at step s + the steps after it. Order: snapshot, own records, subscribe,
+ * Resend, go on. Whoever is asked for a step below its ring starts again from an older snapshot, or
+ * from step 0, and replays; that cascades and ends at the feed's source and the ledger's store. */
 #include "common/base/assert.h"
 #include "common/base/hash.h"
 #include "common/base/pack.h"
@@ -83,8 +83,8 @@ static bool load_one(void *arg, const keel_log_entry *e)
     return false;
 }
 
-/* KEEL_ENOTFOUND: none; KEEL_EUNAVAIL: cannot be known now. A snapshot that does not load is counted
- * and the next older one is tried; without any, the replay begins at step 0. */
+/* KEEL_ENOTFOUND: none; KEEL_EUNAVAIL: cannot be known now. A snapshot that does not load is
+ * counted and the next older one is tried; without any, the replay begins at step 0. */
 static keel_status load_snapshot(keel_service *n)
 {
     uint64_t bound = n->bound;
@@ -538,8 +538,8 @@ void node_serve(keel_service *n)
     n->asks_n = 0;
 }
 
-/* S4: who waits asks again, for exactly what is missing; the next 64 at once when an answer was used
- * up and the publisher is known to be further. */
+/* S4: who waits asks again, for exactly what is missing; the next 64 at once when an answer was
+ * used up and the publisher is known to be further. */
 void node_ask_again(keel_service *n, int line)
 {
     const keel_line *entry = &n->spec->line[line];

@@ -197,8 +197,8 @@ static keel_status take_output(replay *r, const keel_journal_record *rec, bool h
     return KEEL_OK;
 }
 
-/* A service with a store of its own commits to the replay's, so that it collects no more than a step;
- * the configuration of a replay must name a store that is empty at every start. */
+/* A service with a store of its own commits to the replay's, so that it collects no more than a
+ * step; the configuration of a replay must name a store that is empty at every start. */
 static keel_status finish_step(replay *r, keel_err *err)
 {
     keel_service *n = r->node;

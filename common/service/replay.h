@@ -21,8 +21,8 @@ typedef struct keel_replay_report {
     bool cut;                   /* the journal ends inside a step, as after a kill */
 } keel_replay_report;
 
-/* Replay `path` with the spec of its service. cfg: spec, config, settings, universe, obs and clocks as
- * for keel_node_new; bus, log, cache and journal are not used.
+/* Replay `path` with the spec of its service. cfg: spec, config, settings, universe, obs and clocks
+ * as for keel_node_new; bus, log, cache and journal are not used.
  *   KEEL_OK       *report is filled, also when payloads differ
  *   KEEL_EFORMAT  not a journal, or damaged in the middle (*err says where)
  *   KEEL_EIO, KEEL_EINVAL  the file, or the configuration */

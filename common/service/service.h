@@ -46,9 +46,9 @@ typedef struct keel_sub {
     keel_handler on;
 } keel_sub;
 
-/* One entry of the line (PROTOCOL section 1): wait until `publisher` has closed step k + delta, call
- * the handlers of its messages, then on_closed (may be NULL). Entries are taken strictly in order;
- * what they publish leaves when the entry is finished. */
+/* One entry of the line (PROTOCOL section 1): wait until `publisher` has closed step k + delta,
+ * call the handlers of its messages, then on_closed (may be NULL). Entries are taken strictly in
+ * order; what they publish leaves when the entry is finished. */
 typedef struct keel_line {
     const char *publisher; /* NULL ends the table */
     int delta;             /* 0 or -1 */

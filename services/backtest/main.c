@@ -41,8 +41,9 @@ static int usage(void)
 static int split(char *text, const char **list)
 {
     int n = 0;
-    for (char *at = strtok(text, ","); at != NULL && n < LIST_MAX; at = strtok(NULL, ","))
-        list[n++] = at;
+    for (char *word; n < LIST_MAX && (word = strsep(&text, ",")) != NULL;)
+        if (word[0] != '\0')
+            list[n++] = word;
     return n;
 }
 

@@ -1,4 +1,4 @@
-/* run.h - configured runs for keel-backtest: a loaded configuration, a host over it, a replay of it.
+/* run.h - configured runs for keel-backtest: a loaded configuration, a host over it, a replay.
  *
  * ROOM     services/backtest.
  */

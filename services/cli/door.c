@@ -85,6 +85,8 @@ static int exit_code(keel_status status)
         return KEEL_EXIT_REJECTED;
     case KEEL_ESTALE:
         return KEEL_EXIT_STALE;
+    case KEEL_EINFEASIBLE:
+        return KEEL_EXIT_INFEASIBLE;
     case KEEL_EFORMAT:
         return KEEL_EXIT_CONFIG;
     case KEEL_EINVAL:

@@ -1,9 +1,9 @@
 /* keys.h - who may knock at the door: CURVE key pairs as files.
  *
  * ROOM     services/relay.
- * SHAPE    {dir}/keys, mode 0700: door.public (give it to clients), door.secret, and NAME.public for
- *          everyone who may come in; operator.public and operator.secret are made when absent. A
- *          .public file holds one z85 key; a .secret file, mode 0600, the public key and the
+ * SHAPE    {dir}/keys, mode 0700: door.public (give it to clients), door.secret, and NAME.public
+ *          for everyone who may come in; operator.public and operator.secret are made when absent.
+ *          A .public file holds one z85 key; a .secret file, mode 0600, the public key and the
  *          secret key on two lines.
  * THREADS  read-only once loaded, so the ZAP thread may look keys up.
  */

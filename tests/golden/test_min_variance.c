@@ -1,5 +1,8 @@
 /* Minimum variance against published and independently computed answers: every case of capability
- * opt.min_variance in the reference index is read, solved by keel_qp and compared. */
+ * opt.min_variance in the reference index is read, solved by keel_qp and compared.
+ * Source: Roncalli (2010, 2012) and Bai, Scheinberg, Tutuncu (2016); computed cases: cvxopt
+ * interior point with an active-set polish, with its KKT residuals in the case. Each case names its
+ * own. */
 #include "common/num/la/sym.h"
 #include "common/num/solve/qp.h"
 #include "common/num/stats/moments.h"

@@ -10,8 +10,8 @@
 #include <jansson.h>
 #include <stdbool.h>
 
-/* Absolute path of `name` inside the data folder, in a static buffer; NULL and a printed reason when
- * it is not there. Aborts instead when KEEL_TEST_DATA_REQUIRED=1. */
+/* Absolute path of `name` inside the data folder, in a static buffer; NULL and a printed reason
+ * when it is not there. Aborts instead when KEEL_TEST_DATA_REQUIRED=1. */
 const char *keel_test_data(const char *name);
 
 /* Every case of reference/<file> as a jansson array (owned by the caller); NULL as above. */

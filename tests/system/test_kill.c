@@ -1,9 +1,10 @@
-/* P1, P2, R1, R3, S2, S4 on real processes: kill -9 and SIGSTOP of every process, Redis included, during
- * a lockstep run; the books end as those of an undisturbed run, to the last unit, and so does every
- * payload of every state and record.
+/* P1, P2, R1, R3, S2, S4 on real processes: kill -9 and SIGSTOP of every process, Redis included,
+ * during a lockstep run; the books end as those of an undisturbed run, to the last unit, and so
+ * does every payload of every state and record.
  *
- * Deaths are placed at four stages of each service (test builds can be told where to die) and counted
- * from what really happened. KEEL_LONG=1: many more. Plain main: ends with "N passed, N failed". */
+ * Deaths are placed at four stages of each service (test builds can be told where to die) and
+ * counted from what really happened. KEEL_LONG=1: many more. Plain main: ends with "N passed, N
+ * failed". */
 #include "common/base/rng.h"
 #include "tests/support/world/cluster.h"
 
@@ -70,7 +71,8 @@ static bool die_at(keel_cluster *c, int i, int stage, int passes)
     return false;
 }
 
-/* With another process down the steps soon stand still and the stage may not come: then plain kill. */
+/* With another process down the steps soon stand still and the stage may not come: then plain
+ * kill. */
 static void strike_beside(keel_cluster *c, keel_rng *rng, tally *t, int i, int stage)
 {
     const int other =

@@ -1,6 +1,6 @@
-/* J1, J2, J3: the same rows through processes and through the in-process host give byte-equal payloads
- * of every state and record, and each process's journal gives them again. On simulated data, and on
- * 5,000 hourly rows of 14 coins where the reference data are there.
+/* J1, J2, J3: the same rows through processes and through the in-process host give byte-equal
+ * payloads of every state and record, and each process's journal gives them again. On simulated
+ * data, and on 5,000 hourly rows of 14 coins where the reference data are there.
  *
  * The comparison itself is tried: one bit of one payload, one StepEnd, the order of two handlers.
  * Plain main: ends with "N passed, N failed". */

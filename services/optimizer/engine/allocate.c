@@ -469,18 +469,18 @@ static keel_status check_static(keel_allocator *a, keel_err *err)
     open_bounds(a);
     for (int i = 0; i < a->n; i++) {
         if (!(a->fixed[i] >= a->lower[i] && a->fixed[i] <= a->upper[i]))
-            return keel_err_set(err, KEEL_EREFUSED,
+            return keel_err_set(err, KEEL_EINFEASIBLE,
                                 "optimizer.weights.%s: %g is outside its bounds [%g, %g]",
                                 a->symbols[i], a->fixed[i], a->lower[i], a->upper[i]);
         positions += a->fixed[i] > 0.0;
     }
     if (positions > a->positions_max)
-        return keel_err_set(err, KEEL_EREFUSED,
+        return keel_err_set(err, KEEL_EINFEASIBLE,
                             "optimizer.weights: %d positions, portfolio.max_positions is %d",
                             positions, a->positions_max);
     if (violation_of(a, a->fixed) > KEEL_FEASIBLE_TOLERANCE)
         return keel_err_set(
-            err, KEEL_EREFUSED,
+            err, KEEL_EINFEASIBLE,
             "optimizer.weights: sum %g; a sum above %g = 1 - optimizer.cash_min, or "
             "a sector outside its band of optimizer.sectors",
             sum_of(a->n, a->fixed), a->row_hi[0]);
@@ -497,12 +497,12 @@ static keel_status check_support(keel_allocator *a, keel_err *err)
     for (int i = 0; i < a->n; i++)
         kept += a->kept[i];
     if (kept > a->positions_max)
-        return keel_err_set(err, KEEL_EREFUSED,
+        return keel_err_set(err, KEEL_EINFEASIBLE,
                             "portfolio.max_positions %d: %d lower bounds of weights are above 0",
                             a->positions_max, kept);
     const double reach = keel_support_capacity(&p, a->kept);
     if (reach < a->row_lo[0] - KEEL_FEASIBLE_TOLERANCE)
-        return keel_err_set(err, KEEL_EREFUSED,
+        return keel_err_set(err, KEEL_EINFEASIBLE,
                             "portfolio.max_positions %d: so many weights reach %g, below %g = 1 - "
                             "optimizer.cash_min: raise it, or optimizer.weight_max",
                             a->positions_max, reach, a->row_lo[0]);
@@ -518,14 +518,14 @@ static keel_status check_feasible(keel_allocator *a, keel_err *err)
     open_bounds(a);
     const double most = sum_of(a->n, a->upper);
     if (most < a->row_lo[0] - KEEL_FEASIBLE_TOLERANCE)
-        return keel_err_set(err, KEEL_EREFUSED,
+        return keel_err_set(err, KEEL_EINFEASIBLE,
                             "budget: the upper bounds of %d instruments sum to %g, below %g = 1 - "
                             "optimizer.cash_min: raise optimizer.weight_max or optimizer.cash_min",
                             a->n, most, a->row_lo[0]);
     memset(&probe, 0, sizeof probe);
     KEEL_TRY(project(a, &probe));
     if (probe.outcome != KEEL_OUTCOME_SOLVED)
-        return keel_err_set(err, KEEL_EREFUSED,
+        return keel_err_set(err, KEEL_EINFEASIBLE,
                             "optimizer: no weights satisfy the limits; in conflict: %s",
                             probe.conflict);
     return check_support(a, err);

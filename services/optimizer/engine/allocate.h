@@ -67,7 +67,7 @@ typedef struct keel_allocation_answer {
 } keel_allocation_answer;
 
 /* NULL with *err (may be NULL) on KEEL_ERANGE, KEEL_EINVAL, KEEL_EUNKNOWN (a sector without an
- * instrument), KEEL_EREFUSED (limits that no weights can meet; the text names them).
+ * instrument), KEEL_EINFEASIBLE (limits that no weights can meet; the text names them).
  * Owned; end with keel_allocator_free (safe on NULL and twice). */
 KEEL_MUST_CHECK keel_allocator *keel_allocator_new(const keel_allocator_cfg *cfg, keel_err *err);
 void keel_allocator_free(keel_allocator **allocator);

@@ -1,10 +1,11 @@
-/* Random crash schedules on the in-memory twins end with the undisturbed result: S1-S4, R1-R4, P1-P3
- * of the protocol, on the real services. With one rule switched off at a time some schedule fails.
+/* Random crash schedules on the in-memory twins end with the undisturbed result: S1-S4, R1-R4,
+ * P1-P3 of the protocol, on the real services. With one rule switched off at a time some schedule
+ * fails.
  *
  * Each schedule runs in a child, because a broken rule may end in an assertion. Seeds are printed.
  * KEEL_LONG=1 runs more of them. Plain main: ends with "N passed, N failed". */
-#include "common/base/rng.h"
 #include "services/backtest/apps.h"
+#include "tests/support/world/chaos.h"
 #include "tests/support/world/world.h"
 
 #include <stdio.h>
@@ -13,14 +14,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { ROWS = 90, TURNS_MAX = 60000, EVENTS_MAX = 12, LINKS = KEEL_HUB_PORTS_MAX };
-
-typedef struct chaos {
-    keel_rng rng;
-    double lose;
-    uint64_t turn;
-    uint64_t stalled_until[LINKS][LINKS];
-} chaos;
+enum { ROWS = 90, TURNS_MAX = 60000, EVENTS_MAX = 12 };
 
 /* What a schedule is judged by. */
 typedef enum scene {
@@ -31,17 +25,7 @@ typedef enum scene {
 typedef struct outcome {
     keel_payloads *payloads;
     char text[512]; /* "" = ran to the end */
-    int kills;
 } outcome;
-
-static keel_hub_fate judge(void *arg, int from, int to, const char *topic)
-{
-    chaos *c = arg;
-    (void)topic;
-    if (c->lose > 0 && keel_rng_uniform(&c->rng) < c->lose)
-        return KEEL_HUB_LOSE;
-    return c->stalled_until[from][to] > c->turn ? KEEL_HUB_HOLD : KEEL_HUB_DELIVER;
-}
 
 static void tap(void *arg, const char *service, const char *topic, const uint8_t *frame, size_t len)
 {
@@ -49,106 +33,32 @@ static void tap(void *arg, const char *service, const char *topic, const uint8_t
     keel_payloads_note(arg, topic, frame, len);
 }
 
-static uint64_t below(chaos *c, uint64_t n)
-{
-    return keel_rng_below(&c->rng, n);
-}
-
-typedef struct down {
-    uint64_t service_until[KEEL_HOST_SERVICES_MAX];
-    uint64_t log_until;
-    uint64_t cache_until;
-} down;
-
-static uint64_t pause_of(chaos *c)
-{
-    static const uint64_t turns[] = {2, 20, 120, 500};
-    return c->turn + turns[below(c, 4)];
-}
-
-static int kill_one(keel_host *host, chaos *c, down *d, int i)
-{
-    if (!keel_host_is_up(host, keel_apps[i]->name))
-        return 0;
-    keel_host_kill(host, keel_apps[i]->name);
-    d->service_until[i] = pause_of(c);
-    return 1;
-}
-
-/* One event: one, several or all services die; stores go; links stall; an answer is lost. */
-static int strike(keel_host *host, chaos *c, down *d)
-{
-    const double x = keel_rng_uniform(&c->rng);
-    int kills = 0;
-    if (x < 0.5)
-        kills += kill_one(host, c, d, (int)below(c, (uint64_t)keel_apps_n));
-    else if (x < 0.7)
-        for (int i = 0; i < 3; i++)
-            kills += kill_one(host, c, d, (int)below(c, (uint64_t)keel_apps_n));
-    else if (x < 0.76)
-        for (int i = 0; i < keel_apps_n; i++)
-            kills += kill_one(host, c, d, i);
-    if (x > 0.66 && x < 0.86) {
-        keel_twin_cache_up(keel_host_twin(host), false);
-        d->cache_until = pause_of(c);
-    }
-    if (x > 0.8 && x < 0.92) {
-        keel_twin_log_up(keel_host_twin(host), false);
-        d->log_until = pause_of(c);
-    }
-    if (x > 0.9)
-        keel_twin_lose_answer(keel_host_twin(host));
-    for (int i = 0; i < 4; i++)
-        c->stalled_until[below(c, 8)][below(c, 8)] = pause_of(c);
-    return kills;
-}
-
-static void raise_again(keel_host *host, const chaos *c, down *d)
-{
-    keel_err err;
-    for (int i = 0; i < keel_apps_n; i++)
-        if (d->service_until[i] != 0 && c->turn >= d->service_until[i]) {
-            d->service_until[i] = 0;
-            if (keel_host_start(host, keel_apps[i]->name, &err) != KEEL_OK)
-                abort();
-        }
-    if (d->log_until != 0 && c->turn >= d->log_until) {
-        d->log_until = 0;
-        keel_twin_log_up(keel_host_twin(host), true);
-    }
-    if (d->cache_until != 0 && c->turn >= d->cache_until) {
-        d->cache_until = 0;
-        keel_twin_cache_up(keel_host_twin(host), true);
-    }
-}
-
-static void place_events(chaos *c, int n, uint64_t span, uint64_t *at)
+static void place_events(keel_chaos *c, int n, uint64_t span, uint64_t *at)
 {
     for (int i = 0; i < n; i++)
-        at[i] = 1 + below(c, span);
+        at[i] = 1 + keel_chaos_below(c, span);
 }
 
-static void ask(keel_host *host, chaos *c)
+static void ask(keel_host *host, keel_chaos *c)
 {
-    keel_request r = {.ask = below(c, 2) != 0 ? KEEL_ASK_HALT : KEEL_ASK_RESUME};
+    keel_request r = {.ask = keel_chaos_below(c, 2) != 0 ? KEEL_ASK_HALT : KEEL_ASK_RESUME};
     snprintf(r.service, sizeof r.service, "risk");
     snprintf(r.requester, sizeof r.requester, "test");
     snprintf(r.reason, sizeof r.reason, "turn %llu", (unsigned long long)c->turn);
     keel_host_ask(host, &r);
 }
 
-static void run_disturbed(keel_host *host, chaos *c, outcome *o, int events, scene what)
+static void run_disturbed(keel_host *host, keel_chaos *c, outcome *o, int events, scene what)
 {
     uint64_t at[EVENTS_MAX];
-    down d = {0};
     place_events(c, events, 700, at);
     for (c->turn = 1; c->turn < TURNS_MAX; c->turn++) {
-        if (what == REQUESTS && below(c, 12) == 0)
+        if (what == REQUESTS && keel_chaos_below(c, 12) == 0)
             ask(host, c);
         for (int i = 0; i < events; i++)
             if (at[i] == c->turn)
-                o->kills += strike(host, c, &d);
-        raise_again(host, c, &d);
+                keel_chaos_strike(c, host);
+        keel_chaos_mend(c, host);
         if (keel_host_run(host, 1) == KEEL_EEND)
             return;
     }
@@ -168,7 +78,7 @@ static outcome run_world(uint64_t seed, unsigned without, scene what)
     keel_run run;
     keel_err err = {0};
     outcome o = {.payloads = keel_payloads_new(ROWS)};
-    chaos c = {.rng = keel_rng_seeded(seed)};
+    keel_chaos c = keel_chaos_seeded(seed);
     static const double losses[] = {0, 0, 0.02, 0.1};
     static const int rings[] = {4, 8, 64};
     static const int snaps[] = {2, 3, 5, 8};
@@ -185,7 +95,7 @@ static outcome run_world(uint64_t seed, unsigned without, scene what)
                          .universe = run.universe,
                          .tap = tap,
                          .tap_arg = o.payloads,
-                         .judge = judge,
+                         .judge = keel_chaos_judge,
                          .judge_arg = &c,
                          .epoch_ns = 1,
                          .without = without,
@@ -193,16 +103,16 @@ static outcome run_world(uint64_t seed, unsigned without, scene what)
                          .busy_tick_ns = 5 * INT64_C(1000000), /* so that hearts beat */
                          .log_level = log_level};
     if (seed != 0) {
-        c.lose = losses[below(&c, 4)];
-        cfg.ring_steps = rings[below(&c, 3)];
-        cfg.snapshot_steps = snaps[below(&c, 4)];
+        c.lose = losses[keel_chaos_below(&c, 4)];
+        cfg.ring_steps = rings[keel_chaos_below(&c, 3)];
+        cfg.snapshot_steps = snaps[keel_chaos_below(&c, 4)];
     }
     keel_host *host = keel_host_new(&cfg, &err);
     if (host == NULL) {
         fprintf(stderr, "%s\n", err.text);
         abort();
     }
-    run_disturbed(host, &c, &o, seed == 0 ? 0 : 1 + (int)below(&c, EVENTS_MAX), what);
+    run_disturbed(host, &c, &o, seed == 0 ? 0 : 1 + (int)keel_chaos_below(&c, EVENTS_MAX), what);
     keel_host_free(&host);
     keel_run_free(&run);
     snprintf(command, sizeof command, "rm -rf %s", dir);

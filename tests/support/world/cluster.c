@@ -5,7 +5,7 @@
 #include "common/service/names.h"
 #include "common/wire/wire.h"
 
-#include <errno.h>
+#include <ctype.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <sqlite3.h>
@@ -322,4 +322,94 @@ void keel_cluster_arm(keel_cluster *c, int i, keel_stage stage, int passes)
     if (fd < 0 || write(fd, words, sizeof words) != sizeof words)
         abort();
     close(fd);
+}
+
+void keel_cluster_override(const keel_cluster *c, const char *key, const char *value)
+{
+    char name[128] = "KEEL_";
+    size_t at = strlen(name);
+    (void)c;
+    for (; *key != '\0' && at + 3 < sizeof name; key++) {
+        if (*key == '.')
+            name[at++] = '_';
+        name[at++] = *key == '.' || *key == '-' ? '_' : (char)toupper((unsigned char)*key);
+    }
+    name[at] = '\0';
+    setenv(name, value, 1);
+}
+
+static bool status_counter(keel_cluster *c, const keel_bus_frame *f, const char *service,
+                           const char *counter, uint64_t *value)
+{
+    keel_envelope e;
+    keel_arena_reset(&c->arena);
+    keel_reply *r = keel_arena_take(&c->arena, 1, sizeof *r);
+    if (keel_wire_get_envelope(&c->arena, f->frame, f->len, &e) != KEEL_OK ||
+        e.type != KEEL_PAYLOAD_REPLY ||
+        keel_wire_get_reply(&c->arena, e.payload, e.payload_len, r) != KEEL_OK || !r->has_status ||
+        strcmp(r->status.service, service) != 0)
+        return false;
+    *value = 0;
+    for (int i = 0; i < r->status.counters_n; i++)
+        if (strcmp(r->status.counters[i].name, counter) == 0)
+            *value = r->status.counters[i].value;
+    return true;
+}
+
+uint64_t keel_cluster_counter(const keel_cluster *cluster, const char *service, const char *counter)
+{
+    keel_cluster *c = (keel_cluster *)(uintptr_t)cluster; /* only its scratch memory changes */
+    uint8_t payload[1024], frame[2048];
+    char topic[64];
+    size_t len;
+    keel_bus_frame f;
+    uint64_t value = UINT64_MAX;
+    keel_request r = {.ask = KEEL_ASK_STATUS};
+    keel_envelope e = {.type = KEEL_PAYLOAD_REQUEST,
+                       .id = {.source = "relay", .epoch_ns = 1, .seq = 1},
+                       .payload = payload};
+    snprintf(r.service, sizeof r.service, "%s", service);
+    snprintf(r.requester, sizeof r.requester, "monitor");
+    snprintf(e.run_id, sizeof e.run_id, "test-world");
+    snprintf(topic, sizeof topic, "v1.request.%s.", service);
+    if (keel_wire_put_request(&r, payload, sizeof payload, &e.payload_len) != KEEL_OK ||
+        keel_wire_put_envelope(&e, frame, sizeof frame, &len) != KEEL_OK)
+        abort();
+    c->monitor.ops->subscribe(c->monitor.self, "v1.reply.monitor.");
+    for (int i = 0; i < 20 && value == UINT64_MAX; i++) {
+        c->monitor.ops->publish(c->monitor.self, topic, frame, len);
+        (void)keel_bus_zmq_wait(&c->monitor, -1, 50);
+        while (value == UINT64_MAX && c->monitor.ops->receive(c->monitor.self, &f) == KEEL_OK)
+            (void)status_counter(c, &f, service, counter, &value);
+    }
+    return value;
+}
+
+int keel_cluster_sent(const keel_cluster *c, const char *topic, int64_t *publish_ns, int cap)
+{
+    keel_arena arena;
+    int n = 0;
+    keel_arena_init(&arena, 1 << 20);
+    for (int i = 0; i < KEEL_CLUSTER_SERVICES; i++) {
+        char path[128];
+        keel_err err = {0};
+        keel_journal_record rec;
+        snprintf(path, sizeof path, "%s/%s.journal", c->dir, keel_cluster_name(i));
+        keel_journal_reader *in = keel_journal_read(path, &err);
+        while (in != NULL && keel_journal_next(in, &rec) == KEEL_OK) {
+            const char *name;
+            const uint8_t *frame;
+            size_t len;
+            keel_envelope e;
+            keel_arena_reset(&arena);
+            if (rec.kind == KEEL_JOURNAL_OUTPUT && n < cap &&
+                keel_journal_frame(&rec, &name, &frame, &len) == KEEL_OK &&
+                strcmp(name, topic) == 0 &&
+                keel_wire_get_envelope(&arena, frame, len, &e) == KEEL_OK)
+                publish_ns[n++] = e.publish_ns;
+        }
+        keel_journal_reader_free(&in);
+    }
+    keel_arena_fini(&arena);
+    return n;
 }

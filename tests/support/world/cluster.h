@@ -71,6 +71,15 @@ keel_payloads *keel_cluster_journals(const keel_cluster *c);
 /* The books as text: every row of the tables that hold money, in order, without run times. */
 char *keel_cluster_books(const keel_cluster *c);
 
+/* A key for every service, in the environment they are started with. */
+void keel_cluster_override(const keel_cluster *c, const char *key, const char *value);
+
+/* A counter of a running service, by a status request; UINT64_MAX when it does not answer. */
+uint64_t keel_cluster_counter(const keel_cluster *c, const char *service, const char *counter);
+
+/* publish_ns of the messages of a topic that the journals hold, in order; how many. */
+int keel_cluster_sent(const keel_cluster *c, const char *topic, int64_t *publish_ns, int cap);
+
 int64_t keel_test_mono_ms(void);
 
 #endif

@@ -19,8 +19,8 @@ typedef struct keel_payload_key {
     char topic[48];
 } keel_payload_key;
 
-/* Steps after last_step are not noted (0 = all are): plans for a step that has no row may be made or
- * not when a run ends. */
+/* Steps after last_step are not noted (0 = all are): plans for a step that has no row may be made
+ * or not when a run ends. */
 keel_payloads *keel_payloads_new(uint64_t last_step);
 void keel_payloads_free(keel_payloads **p);
 /* Note a frame; frames outside the steps are passed by. A second payload under the same name that

@@ -291,11 +291,11 @@ Test(allocate, refuses_limits_that_cannot_be_met)
         keel_status status;
         const char *names;
     } cases[] = {
-        {KEEL_METHOD_MIN_VARIANCE, 0, .2, 0, 0, 0, NULL, NULL, KEEL_EREFUSED, "weight_max"},
-        {KEEL_METHOD_MIN_VARIANCE, .3, .4, 0, 0, 0, NULL, NULL, KEEL_EREFUSED, "budget"},
-        {KEEL_METHOD_MIN_VARIANCE, 0, 1, 0, 0, 2, both, NULL, KEEL_EREFUSED, "sector:DeFi"},
-        {KEEL_METHOD_EQUAL_WEIGHT, 0, .35, 0, 2, 0, NULL, NULL, KEEL_EREFUSED, "max_positions"},
-        {KEEL_METHOD_MIN_VARIANCE, .1, 1, 0, 2, 0, NULL, NULL, KEEL_EREFUSED, "max_positions"},
+        {KEEL_METHOD_MIN_VARIANCE, 0, .2, 0, 0, 0, NULL, NULL, KEEL_EINFEASIBLE, "weight_max"},
+        {KEEL_METHOD_MIN_VARIANCE, .3, .4, 0, 0, 0, NULL, NULL, KEEL_EINFEASIBLE, "budget"},
+        {KEEL_METHOD_MIN_VARIANCE, 0, 1, 0, 0, 2, both, NULL, KEEL_EINFEASIBLE, "sector:DeFi"},
+        {KEEL_METHOD_EQUAL_WEIGHT, 0, .35, 0, 2, 0, NULL, NULL, KEEL_EINFEASIBLE, "max_positions"},
+        {KEEL_METHOD_MIN_VARIANCE, .1, 1, 0, 2, 0, NULL, NULL, KEEL_EINFEASIBLE, "max_positions"},
         {KEEL_METHOD_MIN_VARIANCE, 0, 1, 0, 0, 1, unknown, NULL, KEEL_EUNKNOWN, "Layer 9"},
         {KEEL_METHOD_MIN_VARIANCE, 0, 1, 0, 0, 2, twice, NULL, KEEL_EEXIST, "DeFi"},
         {KEEL_METHOD_MIN_VARIANCE, 0, 1, 0, 0, 1, crossed, NULL, KEEL_ERANGE, "DeFi"},
@@ -305,8 +305,8 @@ Test(allocate, refuses_limits_that_cannot_be_met)
         {KEEL_METHOD_MIN_VARIANCE, .5, .4, 0, 0, 0, NULL, NULL, KEEL_ERANGE, "A0"},
         {KEEL_METHOD_MIN_VARIANCE, 0, 1.1, 0, 0, 0, NULL, NULL, KEEL_ERANGE, "A0"},
         {KEEL_METHOD_FLATTEN, 0, 1, 0, 0, 0, NULL, NULL, KEEL_EINVAL, "method"},
-        {KEEL_METHOD_STATIC, 0, 1, 0, 0, 0, NULL, heavy, KEEL_EREFUSED, "weights"},
-        {KEEL_METHOD_STATIC, 0, 1, 0, 2, 0, NULL, three, KEEL_EREFUSED, "max_positions"},
+        {KEEL_METHOD_STATIC, 0, 1, 0, 0, 0, NULL, heavy, KEEL_EINFEASIBLE, "weights"},
+        {KEEL_METHOD_STATIC, 0, 1, 0, 2, 0, NULL, three, KEEL_EINFEASIBLE, "max_positions"},
         {KEEL_METHOD_STATIC, 0, .35, 0, 0, 0, NULL, above, KEEL_EREFUSED, "A0"},
     };
     for (size_t k = 0; k < sizeof cases / sizeof cases[0]; k++) {
