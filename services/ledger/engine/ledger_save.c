@@ -203,11 +203,12 @@ static void unpack_trade(keel_unpacker *u, int n, keel_trade *t)
  * it later. */
 typedef struct sums {
     keel_i128 owed[KEEL_LEDGER_BOOKS_MAX]; /* cost that a book's lots must have */
+    keel_i128 net[KEEL_UNIVERSE_MAX];      /* quantity that an instrument's lots must have */
     keel_i128 cash;
     keel_i128 paid_in;
 } sums;
 
-static void unpack_mark(keel_unpacker *u, keel_ledger *eng, int i, bool apply)
+static void unpack_mark(keel_unpacker *u, keel_ledger *eng, int i, bool apply, sums *sum)
 {
     ledger_mark *mark = &eng->marks[i];
     ledger_mark m = {.sector = mark->sector};
@@ -220,7 +221,7 @@ static void unpack_mark(keel_unpacker *u, keel_ledger *eng, int i, bool apply)
     if (m.price_units < 0 ||
         keel_worth_micros(m.price_units, x->price_exp, m.net_units, x->qty_exp, &value) != KEEL_OK)
         u->failed = true;
-    eng->prices[i] = m.net_units; /* scratch: what the lots must add up to */
+    sum->net[i] = m.net_units;
     if (apply)
         *mark = m;
 }
@@ -311,7 +312,7 @@ static void unpack_lots(keel_unpacker *u, keel_ledger *eng, size_t at, bool appl
             KEEL_ASSERT(keel_lots_restore(&eng->lots[at], &lot) == KEEL_OK);
     }
     sum->owed[at / (size_t)eng->n] -= cost;
-    eng->prices[at % (size_t)eng->n] -= (int64_t)qty;
+    sum->net[at % (size_t)eng->n] -= qty;
 }
 
 static void unpack_ids(keel_unpacker *u, keel_ids *ids, bool apply)
@@ -334,7 +335,7 @@ static void unpack_engine(keel_unpacker *u, keel_ledger *eng, bool core, bool ap
 {
     sums sum = {.cash = 0};
     for (int i = 0; i < eng->n; i++)
-        unpack_mark(u, eng, i, apply);
+        unpack_mark(u, eng, i, apply, &sum);
     for (int b = 0; b < eng->books_n; b++)
         unpack_book(u, eng, b, apply, &sum);
     unpack_account(u, eng, apply, &sum);
@@ -348,7 +349,7 @@ static void unpack_engine(keel_unpacker *u, keel_ledger *eng, bool core, bool ap
     for (int b = 0; b < eng->books_n; b++)
         u->failed = u->failed || sum.owed[b] != 0;
     for (int i = 0; i < eng->n; i++)
-        u->failed = u->failed || eng->prices[i] != 0;
+        u->failed = u->failed || sum.net[i] != 0;
     unpack_ids(u, eng->ids, apply);
 }
 

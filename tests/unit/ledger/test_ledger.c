@@ -288,6 +288,13 @@ Test(ledger, compares_holdings_with_execution)
     keel_held_position held = {.book = "core", .instrument = 0, .qty_units = 10000};
     keel_plan_done done = {.positions_n = 1, .positions = &held};
     cr_assert(keel_ledger_agrees(eng, &done));
+    const keel_held_position twice[2] = {{.book = "core", .qty_units = INT64_MAX},
+                                         {.book = "momentum", .qty_units = 10001}};
+    done.positions = twice;
+    done.positions_n = 2;
+    cr_assert_not(keel_ledger_agrees(eng, &done)); /* and no overflow on the way */
+    done.positions = &held;
+    done.positions_n = 1;
     held.qty_units++;
     cr_assert_not(keel_ledger_agrees(eng, &done));
     keel_ledger_free(&eng);
