@@ -63,8 +63,9 @@ static const uint8_t *kept(void)
     return copy;
 }
 
-/* What an engine made can be sent; while recording it goes on the tape as its readers see it. */
-#define SEND(name, made) KEEL_ASSERT(keel_wire_put_##name(made, bytes, BYTES, &length) == KEEL_OK)
+/* What an engine made goes through the codec, which may refuse what follows from a bad snapshot;
+ * while recording it goes on the tape as its readers see it. */
+#define SEND(name, made) (void)took(keel_wire_put_##name(made, bytes, BYTES, &length))
 #define KEEP(name, made, place)                                                                    \
     do {                                                                                           \
         SEND(name, made);                                                                          \
@@ -295,7 +296,7 @@ static void step_coordinator(void *engine, int k)
     (void)took(keel_coordinator_on_portfolio(engine, &said->portfolio));
     (void)took(keel_coordinator_on_trading(engine, &said->trading));
     if (took(keel_coordinator_on_step(engine, (uint64_t)k, &view)))
-        KEEL_ASSERT(view.step == (uint64_t)k && view.mode == said->trading.mode);
+        KEEL_ASSERT(view.step == (uint64_t)k);
 }
 
 static void *make_execution(void)

@@ -21,7 +21,7 @@ typedef struct fuzz_engine {
     keel_status (*save)(const void *engine, uint8_t *buf, size_t cap, size_t *len);
     keel_status (*load)(void *engine, const uint8_t *buf, size_t len);
     /* The inputs of step k, 1..FUZZ_STEPS. An engine may refuse them (its own time is later); what
-     * it makes must be fit to be sent. */
+     * it makes goes through the codec. */
     void (*step)(void *engine, int k);
 } fuzz_engine;
 
