@@ -110,9 +110,13 @@ function(keel_service name)
 endfunction()
 
 # One program per test_*.c. PLAIN: its own main; otherwise Criterion. TARGETS: extra CMake targets.
+# LABEL: of its tests, else the first folder.
 function(keel_test path)
-  cmake_parse_arguments(A "PLAIN" "TIMEOUT" "ROOMS;TARGETS;LIBS;ENV;DEPENDS" ${ARGN})
+  cmake_parse_arguments(A "PLAIN" "TIMEOUT;LABEL" "ROOMS;TARGETS;LIBS;ENV;DEPENDS" ${ARGN})
   string(REGEX REPLACE "/.*" "" label "${path}")
+  if(A_LABEL)
+    set(label ${A_LABEL})
+  endif()
   file(GLOB tests CONFIGURE_DEPENDS "${CMAKE_SOURCE_DIR}/tests/${path}/test_*.c")
   foreach(source IN LISTS tests)
     get_filename_component(stem "${source}" NAME_WE)
