@@ -1,6 +1,7 @@
 #include "common/base/pack.h"
 
 #include "common/base/assert.h"
+#include "common/base/text.h"
 
 #include <math.h>
 #include <string.h>
@@ -156,7 +157,7 @@ void keel_unpack_str(keel_unpacker *u, char *to, size_t cap)
     to[0] = '\0';
     if (p == NULL)
         return;
-    if (len >= cap || memchr(p, 0, len) != NULL) {
+    if (len >= cap || memchr(p, 0, len) != NULL || !keel_text_is_utf8((const char *)p, len)) {
         u->failed = true;
         return;
     }

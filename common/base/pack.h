@@ -51,7 +51,8 @@ int64_t keel_unpack_i64(keel_unpacker *u);
 double keel_unpack_real(keel_unpacker *u); /* NaN and Inf set failed */
 void keel_unpack_bytes(keel_unpacker *u, void *to, size_t len);
 const uint8_t *keel_unpack_blob(keel_unpacker *u, size_t *len); /* points into buf; NULL: failed */
-void keel_unpack_str(keel_unpacker *u, char *to, size_t cap);   /* terminated; too long: failed */
+void keel_unpack_str(keel_unpacker *u, char *to,
+                     size_t cap); /* terminated; too long, not UTF-8: failed */
 void keel_unpack_reals(keel_unpacker *u, double *to, size_t n);
 void keel_unpack_i64s(keel_unpacker *u, int64_t *to, size_t n);
 

@@ -117,3 +117,48 @@ bool keel_text_add(char *to, size_t cap, size_t *len, const char *fmt, ...)
     *len += (size_t)n;
     return true;
 }
+
+/* Lengths of UTF-8 sequences by their first byte, with the smallest and largest second byte: the
+ * table 3-7 of the Unicode standard, which leaves out overlong forms and surrogates. */
+size_t keel_text_utf8_step(const char *text, size_t left)
+{
+    const unsigned char *c = (const unsigned char *)text;
+    unsigned char lo = 0x80, hi = 0xbf;
+    size_t len;
+    if (c[0] < 0x80)
+        return 1;
+    if (c[0] >= 0xc2 && c[0] <= 0xdf)
+        len = 2;
+    else if (c[0] >= 0xe0 && c[0] <= 0xef)
+        len = 3;
+    else if (c[0] >= 0xf0 && c[0] <= 0xf4)
+        len = 4;
+    else
+        return 0;
+    if (c[0] == 0xe0)
+        lo = 0xa0;
+    else if (c[0] == 0xed)
+        hi = 0x9f;
+    else if (c[0] == 0xf0)
+        lo = 0x90;
+    else if (c[0] == 0xf4)
+        hi = 0x8f;
+    if (len > left || c[1] < lo || c[1] > hi)
+        return 0;
+    for (size_t i = 2; i < len; i++) {
+        if ((c[i] & 0xc0) != 0x80)
+            return 0;
+    }
+    return len;
+}
+
+bool keel_text_is_utf8(const char *text, size_t len)
+{
+    for (size_t i = 0; i < len;) {
+        const size_t step = keel_text_utf8_step(text + i, len - i);
+        if (step == 0)
+            return false;
+        i += step;
+    }
+    return true;
+}

@@ -27,4 +27,8 @@ const char *keel_text_nearest(const char *word, const char *const *words, size_t
 /* Append formatted text at to[*len], keeping it terminated; false when it was cut. */
 bool keel_text_add(char *to, size_t cap, size_t *len, const char *fmt, ...) KEEL_PRINTF(4, 5);
 
+/* Bytes of the UTF-8 character that text[left], left >= 1, begins with; 0: none does. */
+size_t keel_text_utf8_step(const char *text, size_t left);
+bool keel_text_is_utf8(const char *text, size_t len);
+
 #endif

@@ -1,6 +1,7 @@
 /* Any message by its descriptor, so that a new field needs no line here. Every field of a message
  * is written, zero or not, but absent messages and the unset members of a oneof. Enums are names
  * without their prefix, 64-bit integers are integers, bytes are base64. */
+#include "common/base/text.h"
 #include "common/wire/wire_internal.h"
 
 #include <inttypes.h>
@@ -36,7 +37,7 @@ static void add_string(writer *w, const char *text)
     add(w, "\"", 1);
     for (size_t i = 0; i < len;) {
         const char *c = text + i;
-        const size_t step = wire_utf8_char((const unsigned char *)c, len - i);
+        const size_t step = keel_text_utf8_step(c, len - i);
         i += step > 0 ? step : 1;
         if (step == 0) {
             add_text(w, "\\ufffd");

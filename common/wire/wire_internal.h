@@ -248,9 +248,6 @@ keel_status wire_unpack(const ProtobufCMessageDescriptor *descriptor, keel_arena
 keel_status wire_read(const wire_type *type, keel_arena *arena, const ProtobufCMessage *pb,
                       void *out);
 
-/* Bytes of the UTF-8 character at c, 0 when it is none. left >= 1. */
-size_t wire_utf8_char(const unsigned char *c, size_t left);
-
 /* Checks of one value; what is absent is KEEL_EFORMAT, an enum value not known KEEL_EUNKNOWN. */
 keel_status wire_check_text(const char *text, size_t cap, wire_rule rule, wire_need need);
 keel_status wire_check_reals(const double *values, size_t n, wire_rule rule);

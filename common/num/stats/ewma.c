@@ -10,6 +10,9 @@
 
 enum { SNAPSHOT_MAGIC = 0x3157454b /* "KEW1" */ };
 
+#define WEIGHT_SLACK 1e-9 /* above what rounding adds to a sum that decays */
+#define MOMENT_MAX   (2 * KEEL_USABLE_MAX * KEEL_USABLE_MAX) /* per weight; 2 is for rounding */
+
 struct keel_ewma {
     int n;
     double lambda;
@@ -96,6 +99,27 @@ keel_status keel_ewma_save(const keel_ewma *e, uint8_t *buf, size_t cap, size_t 
     return keel_packer_done(&p, len);
 }
 
+/* Sums of lambda^age and lambda^(2 age) over at least one row; both are 0 before it. */
+static bool weights_can_be(const keel_ewma *e, uint64_t count, double weight, double squares)
+{
+    const double most = (1 + WEIGHT_SLACK) / (1 - e->lambda);
+    if (count == 0)
+        return weight == 0 && squares == 0; /* exact: never touched */
+    return squares >= 1 && weight >= squares && weight <= most;
+}
+
+/* Nothing but moments is left in u: in range, squares not negative. */
+static bool moments_follow(keel_unpacker u, int n, double limit)
+{
+    bool good = true;
+    for (int j = 0; j < n; j++) {
+        keel_unpacker diagonal = u;
+        good = keel_unpack_real(&diagonal) >= 0 && good;
+        good = stats_reals_within(&u, (size_t)(n - j), limit) && good;
+    }
+    return good && keel_unpacker_done(&u) == KEEL_OK;
+}
+
 keel_status keel_ewma_load(keel_ewma *e, const uint8_t *buf, size_t len)
 {
     keel_unpacker u = keel_unpacker_over(buf, len);
@@ -105,8 +129,9 @@ keel_status keel_ewma_load(keel_ewma *e, const uint8_t *buf, size_t len)
     const double weight = keel_unpack_real(&u), weight_squares = keel_unpack_real(&u);
     if (u.failed || magic != SNAPSHOT_MAGIC || n != (uint32_t)e->n || lambda != e->lambda)
         return KEEL_EFORMAT;
-    if (weight < 0 || weight_squares < 0 || (count > 0) != (weight > 0) ||
-        (count > 0) != (weight_squares > 0) || !stats_reals_follow(u, keel_sym_len(e->n)))
+    if (!weights_can_be(e, count, weight, weight_squares))
+        return KEEL_EFORMAT;
+    if (!moments_follow(u, e->n, weight * MOMENT_MAX))
         return KEEL_EFORMAT;
     keel_unpack_reals(&u, e->moment, keel_sym_len(e->n));
     e->count = count;

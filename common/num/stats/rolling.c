@@ -11,6 +11,10 @@
 
 enum { SNAPSHOT_MAGIC = 0x314c524b /* "KRL1" */ };
 
+/* No rows lead beyond these, rounding included; from within, no push leaves the range of a double. */
+#define MEAN_MAX     (2 * KEEL_USABLE_MAX)
+#define COMOMENT_MAX (KEEL_ROLLING_ROWS_MAX * MEAN_MAX * MEAN_MAX)
+
 struct keel_rolling {
     int n;
     int window;
@@ -190,7 +194,11 @@ keel_status keel_rolling_load(keel_rolling *r, const uint8_t *buf, size_t len)
         return KEEL_EFORMAT;
     if (count < window && (oldest != 0 || replaced != 0))
         return KEEL_EFORMAT;
-    if (!stats_reals_follow(u, n + keel_sym_len(r->n) + (size_t)count * n))
+    keel_unpacker look = u;
+    if (!stats_reals_within(&look, n, MEAN_MAX) ||
+        !stats_reals_within(&look, keel_sym_len(r->n), COMOMENT_MAX) ||
+        !stats_reals_within(&look, (size_t)count * n, KEEL_USABLE_MAX) ||
+        keel_unpacker_done(&look) != KEEL_OK)
         return KEEL_EFORMAT;
     keel_unpack_reals(&u, r->mean, n);
     keel_unpack_reals(&u, r->comoment, keel_sym_len(r->n));

@@ -1,8 +1,11 @@
 #include "common/num/stats/stats_internal.h"
 
-bool stats_reals_follow(keel_unpacker u, size_t count)
+#include <math.h>
+
+bool stats_reals_within(keel_unpacker *u, size_t count, double limit)
 {
-    for (size_t k = 0; k < count && !u.failed; k++)
-        keel_unpack_real(&u);
-    return keel_unpacker_done(&u) == KEEL_OK;
+    bool within = true;
+    for (size_t k = 0; k < count && !u->failed; k++)
+        within = fabs(keel_unpack_real(u)) <= limit && within;
+    return within && !u->failed;
 }

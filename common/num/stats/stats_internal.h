@@ -4,8 +4,8 @@
 
 #include "common/base/pack.h"
 
-/* Exactly `count` finite numbers are left in u, which is not moved: asked before a load() writes
- * the first of them into its state. */
-bool stats_reals_follow(keel_unpacker u, size_t count);
+/* The next `count` numbers of u are finite and within +-limit; moves u past them. A load() asks this
+ * of a copy of its unpacker before it writes the first of them into its state. */
+bool stats_reals_within(keel_unpacker *u, size_t count, double limit);
 
 #endif

@@ -509,7 +509,8 @@ bool keel_ledger_agrees(const keel_ledger *eng, const keel_plan_done *done)
         const int i = done->positions[p].instrument;
         if (i < 0 || i >= eng->n)
             return false;
-        held[i] += done->positions[p].qty_units;
+        if (__builtin_add_overflow(held[i], done->positions[p].qty_units, &held[i]))
+            return false;
     }
     for (int i = 0; i < eng->n; i++) {
         if (held[i] != eng->marks[i].net_units)

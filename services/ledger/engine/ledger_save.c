@@ -10,9 +10,17 @@
 #include "common/domain/fixed.h"
 #include "services/ledger/engine/ledger_internal.h"
 
+#include <math.h>
 #include <string.h>
 
-enum { SNAPSHOT_MAGIC = 0x4c444745, SNAPSHOT_VERSION = 1 };
+enum {
+    SNAPSHOT_MAGIC = 0x4c444745,
+    SNAPSHOT_VERSION = 1,
+    COUNT_MAX = INT32_MAX, /* trades and bars: published as 32 bits */
+};
+
+#define REAL_MAX       1e30  /* beyond LEDGER_MAX x COUNT_MAX, and its square is a double */
+#define DRAWDOWN_LEAST 1e-17 /* 1 - a/b of two doubles is 0 or above it */
 
 /* ---- save ---- */
 
@@ -136,7 +144,21 @@ keel_status keel_ledger_save(const keel_ledger *eng, bool core, uint8_t *buf, si
 
 /* ---- load ---- */
 
-static int64_t unpack_money(keel_unpacker *u)
+/* What the books must add up to: checked before anything is applied, because the engine asserts
+ * it later. */
+typedef struct sums {
+    keel_i128 owed[KEEL_LEDGER_BOOKS_MAX]; /* cost that a book's lots must have */
+    keel_i128 net[KEEL_UNIVERSE_MAX];      /* quantity that an instrument's lots must have */
+    int64_t price_units[KEEL_UNIVERSE_MAX];
+    keel_i128 cash;
+    keel_i128 paid_in;
+    keel_i128 equity;
+    keel_i128 gained_by_assets; /* realized less fees */
+    keel_i128 gained_by_books;
+    keel_i128 magnitude; /* of all money: while it is small no sum of it overflows */
+} sums;
+
+static int64_t unpack_units(keel_unpacker *u)
 {
     const int64_t value = keel_unpack_i64(u);
     if (value > LEDGER_MAX || value < -LEDGER_MAX)
@@ -144,41 +166,73 @@ static int64_t unpack_money(keel_unpacker *u)
     return value;
 }
 
-static keel_tally unpack_tally(keel_unpacker *u)
+static int64_t unpack_money(keel_unpacker *u, sums *sum)
+{
+    const int64_t value = unpack_units(u);
+    sum->magnitude += value < 0 ? -(keel_i128)value : value;
+    return value;
+}
+
+static double unpack_within(keel_unpacker *u, double lo, double hi)
+{
+    const double value = keel_unpack_real(u);
+    if (!(value >= lo && value <= hi))
+        u->failed = true;
+    return value;
+}
+
+static keel_tally unpack_tally(keel_unpacker *u, sums *sum)
 {
     keel_tally t = {0};
-    t.realized_micros = unpack_money(u);
-    t.fees_micros = unpack_money(u);
-    t.slippage_micros = unpack_money(u);
+    t.realized_micros = unpack_money(u, sum);
+    t.fees_micros = unpack_money(u, sum);
+    t.slippage_micros = unpack_money(u, sum);
     t.trades = keel_unpack_u32(u);
     t.closing_trades = keel_unpack_u32(u);
     t.wins = keel_unpack_u32(u);
-    t.profit_micros = unpack_money(u);
-    t.loss_micros = unpack_money(u);
-    t.weight_sum = keel_unpack_real(u);
-    if (t.wins > t.closing_trades || t.closing_trades > t.trades)
+    t.profit_micros = unpack_money(u, sum);
+    t.loss_micros = unpack_money(u, sum);
+    t.weight_sum = unpack_within(u, -REAL_MAX, REAL_MAX);
+    if (t.wins > t.closing_trades || t.closing_trades > t.trades || t.trades > COUNT_MAX)
         u->failed = true;
     return t;
 }
 
-static keel_equity_path unpack_path(keel_unpacker *u, int64_t initial_micros)
+static keel_i128 gain_of(const keel_tally *t)
+{
+    return (keel_i128)t->realized_micros - t->fees_micros;
+}
+
+static keel_returns unpack_returns(keel_unpacker *u)
+{
+    keel_returns r = {0};
+    r.n = keel_unpack_u64(u);
+    r.mean = unpack_within(u, -REAL_MAX, REAL_MAX);
+    r.m2 = unpack_within(u, 0, REAL_MAX * REAL_MAX);
+    r.excess_mean = unpack_within(u, -REAL_MAX, REAL_MAX);
+    r.excess_m2 = unpack_within(u, 0, REAL_MAX * REAL_MAX);
+    r.below2 = unpack_within(u, 0, REAL_MAX * REAL_MAX);
+    return r;
+}
+
+static keel_equity_path unpack_path(keel_unpacker *u, int64_t initial_micros, sums *sum)
 {
     keel_equity_path path = {.first_micros = initial_micros};
     path.from_ns = keel_unpack_i64(u);
     path.to_ns = keel_unpack_i64(u);
     path.bars = keel_unpack_u64(u);
-    path.last_micros = unpack_money(u);
-    path.peak_micros = unpack_money(u);
-    path.max_drawdown_frac = keel_unpack_real(u);
-    path.equity_sum = keel_unpack_real(u);
-    path.returns.n = keel_unpack_u64(u);
-    path.returns.mean = keel_unpack_real(u);
-    path.returns.m2 = keel_unpack_real(u);
-    path.returns.excess_mean = keel_unpack_real(u);
-    path.returns.excess_m2 = keel_unpack_real(u);
-    path.returns.below2 = keel_unpack_real(u);
-    if (path.bars > UINT32_MAX || path.from_ns > path.to_ns)
+    path.last_micros = unpack_money(u, sum);
+    path.peak_micros = unpack_money(u, sum);
+    path.max_drawdown_frac = unpack_within(u, 0, REAL_MAX);
+    path.equity_sum = unpack_within(u, -REAL_MAX, REAL_MAX);
+    path.returns = unpack_returns(u);
+    if (path.bars > COUNT_MAX || path.returns.n > path.bars || path.from_ns < 0 ||
+        path.from_ns > path.to_ns || (path.bars > 1 && path.from_ns == path.to_ns))
         u->failed = true;
+    if (path.max_drawdown_frac > 0.0 && path.max_drawdown_frac < DRAWDOWN_LEAST)
+        u->failed = true;
+    if (path.peak_micros < initial_micros || floor(path.equity_sum) != path.equity_sum)
+        u->failed = true; /* the sum is one of integers */
     return path;
 }
 
@@ -199,15 +253,7 @@ static void unpack_trade(keel_unpacker *u, int n, keel_trade *t)
     t->reason.code = (keel_reason_code)code;
 }
 
-/* What the books must add up to: checked before anything is applied, because the engine asserts
- * it later. */
-typedef struct sums {
-    keel_i128 owed[KEEL_LEDGER_BOOKS_MAX]; /* cost that a book's lots must have */
-    keel_i128 cash;
-    keel_i128 paid_in;
-} sums;
-
-static void unpack_mark(keel_unpacker *u, keel_ledger *eng, int i, bool apply)
+static void unpack_mark(keel_unpacker *u, keel_ledger *eng, int i, bool apply, sums *sum)
 {
     ledger_mark *mark = &eng->marks[i];
     ledger_mark m = {.sector = mark->sector};
@@ -215,12 +261,14 @@ static void unpack_mark(keel_unpacker *u, keel_ledger *eng, int i, bool apply)
     int64_t value;
     m.price_units = keel_unpack_i64(u);
     m.stale_bars = keel_unpack_u32(u);
-    m.net_units = unpack_money(u);
-    m.tally = unpack_tally(u);
+    m.net_units = unpack_units(u);
+    m.tally = unpack_tally(u, sum);
     if (m.price_units < 0 ||
         keel_worth_micros(m.price_units, x->price_exp, m.net_units, x->qty_exp, &value) != KEEL_OK)
         u->failed = true;
-    eng->prices[i] = m.net_units; /* scratch: what the lots must add up to */
+    sum->net[i] = m.net_units;
+    sum->price_units[i] = m.price_units;
+    sum->gained_by_assets += gain_of(&m.tally);
     if (apply)
         *mark = m;
 }
@@ -229,20 +277,20 @@ static void unpack_book(keel_unpacker *u, keel_ledger *eng, int book, bool apply
 {
     ledger_book b = {.closed_n = 0};
     memcpy(b.name, eng->books[book].name, sizeof b.name);
-    b.cash_micros = unpack_money(u);
-    b.paid_in_micros = unpack_money(u);
-    b.share_frac = keel_unpack_real(u);
-    b.tally = unpack_tally(u);
+    b.cash_micros = unpack_money(u, sum);
+    b.paid_in_micros = unpack_money(u, sum);
+    b.share_frac = unpack_within(u, 0, 1);
+    b.tally = unpack_tally(u, sum);
     const uint32_t closed = keel_unpack_u32(u);
-    if (closed > KEEL_LEDGER_CLOSED_MAX || b.share_frac < 0.0 || b.share_frac > 1.0)
+    if (closed > KEEL_LEDGER_CLOSED_MAX)
         u->failed = true;
     b.closed_n = u->failed ? 0 : (int)closed;
     for (int c = 0; c < b.closed_n; c++)
         b.closed[c] = keel_unpack_u64(u);
     sum->cash += b.cash_micros;
     sum->paid_in += b.paid_in_micros;
-    sum->owed[book] =
-        (keel_i128)b.paid_in_micros + b.tally.realized_micros - b.tally.fees_micros - b.cash_micros;
+    sum->gained_by_books += gain_of(&b.tally);
+    sum->owed[book] = (keel_i128)b.paid_in_micros + gain_of(&b.tally) - b.cash_micros;
     if (apply)
         eng->books[book] = b;
     for (int i = 0; i < eng->n; i++) {
@@ -253,21 +301,23 @@ static void unpack_book(keel_unpacker *u, keel_ledger *eng, int book, bool apply
     }
 }
 
-static void unpack_account(keel_unpacker *u, keel_ledger *eng, bool apply, const sums *sum)
+static void unpack_account(keel_unpacker *u, keel_ledger *eng, bool apply, sums *sum)
 {
-    const keel_tally account = unpack_tally(u);
-    const int64_t cash = unpack_money(u);
-    const double traded = keel_unpack_real(u);
+    const keel_tally account = unpack_tally(u, sum);
+    const int64_t cash = unpack_money(u, sum);
+    const double traded = unpack_within(u, 0, REAL_MAX);
     const uint64_t fills = keel_unpack_u64(u), closed_step = keel_unpack_u64(u);
     const uint64_t transfer_step = keel_unpack_u64(u);
     const uint32_t transfer_n = keel_unpack_u32(u);
     const int64_t row_ns = keel_unpack_i64(u);
     const uint8_t marked = keel_unpack_u8(u);
-    const keel_equity_path path = unpack_path(u, eng->initial_micros);
+    const keel_equity_path path = unpack_path(u, eng->initial_micros, sum);
     const uint32_t recent = keel_unpack_u32(u);
     if (marked > 1 || recent > KEEL_RECENT_TRADES_MAX || sum->cash != cash ||
-        sum->paid_in != eng->initial_micros)
+        sum->paid_in != eng->initial_micros || row_ns < path.to_ns || sum->magnitude > LEDGER_MAX ||
+        sum->gained_by_assets != gain_of(&account) || sum->gained_by_books != gain_of(&account))
         u->failed = true;
+    sum->equity += cash;
     for (uint32_t t = 0; t < recent && !u->failed; t++) {
         keel_trade trade = {.instrument = 0};
         unpack_trade(u, eng->n, &trade);
@@ -289,6 +339,19 @@ static void unpack_account(keel_unpacker *u, keel_ledger *eng, bool apply, const
     eng->recent_n = (int)recent;
 }
 
+/* As keel_ledger_on_row: what is held has a value, and all of it together. */
+static void add_holding(keel_unpacker *u, const keel_ledger *eng, size_t i, int64_t qty, sums *sum)
+{
+    const keel_instrument *x = &eng->universe.instruments[i];
+    int64_t value = 0;
+    if (u->failed || qty == 0)
+        return;
+    if (keel_worth_micros(sum->price_units[i], x->price_exp, qty, x->qty_exp, &value) != KEEL_OK ||
+        value > LEDGER_MAX || value < -LEDGER_MAX)
+        u->failed = true;
+    sum->equity += value;
+}
+
 /* Lots of one position; checks that they could be put back one by one. */
 static void unpack_lots(keel_unpacker *u, keel_ledger *eng, size_t at, bool apply, sums *sum)
 {
@@ -298,8 +361,8 @@ static void unpack_lots(keel_unpacker *u, keel_ledger *eng, size_t at, bool appl
         u->failed = true;
     for (uint32_t k = 0; k < count && !u->failed; k++) {
         keel_lot lot = {0};
-        lot.qty_units = unpack_money(u);
-        lot.cost_micros = unpack_money(u);
+        lot.qty_units = unpack_units(u);
+        lot.cost_micros = unpack_money(u, sum);
         lot.fill_no = keel_unpack_u64(u);
         if (lot.qty_units == 0 || (k > 0 && (qty > 0) != (lot.qty_units > 0)))
             u->failed = true;
@@ -310,8 +373,9 @@ static void unpack_lots(keel_unpacker *u, keel_ledger *eng, size_t at, bool appl
         if (apply)
             KEEL_ASSERT(keel_lots_restore(&eng->lots[at], &lot) == KEEL_OK);
     }
+    add_holding(u, eng, at % (size_t)eng->n, (int64_t)qty, sum);
     sum->owed[at / (size_t)eng->n] -= cost;
-    eng->prices[at % (size_t)eng->n] -= (int64_t)qty;
+    sum->net[at % (size_t)eng->n] -= qty;
 }
 
 static void unpack_ids(keel_unpacker *u, keel_ids *ids, bool apply)
@@ -334,7 +398,7 @@ static void unpack_engine(keel_unpacker *u, keel_ledger *eng, bool core, bool ap
 {
     sums sum = {.cash = 0};
     for (int i = 0; i < eng->n; i++)
-        unpack_mark(u, eng, i, apply);
+        unpack_mark(u, eng, i, apply, &sum);
     for (int b = 0; b < eng->books_n; b++)
         unpack_book(u, eng, b, apply, &sum);
     unpack_account(u, eng, apply, &sum);
@@ -348,7 +412,9 @@ static void unpack_engine(keel_unpacker *u, keel_ledger *eng, bool core, bool ap
     for (int b = 0; b < eng->books_n; b++)
         u->failed = u->failed || sum.owed[b] != 0;
     for (int i = 0; i < eng->n; i++)
-        u->failed = u->failed || eng->prices[i] != 0;
+        u->failed = u->failed || sum.net[i] != 0;
+    if (sum.equity > LEDGER_MAX || sum.equity < -LEDGER_MAX || sum.magnitude > LEDGER_MAX)
+        u->failed = true;
     unpack_ids(u, eng->ids, apply);
 }
 

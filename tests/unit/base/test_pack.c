@@ -141,6 +141,7 @@ Test(pack, lengths_that_lie_are_refused)
 {
     const uint8_t huge[] = {0xff, 0xff, 0xff, 0xff, 'a', 'b'};
     const uint8_t holds_nul[] = {3, 0, 0, 0, 'a', 0, 'b'};
+    const uint8_t not_utf8[] = {2, 0, 0, 0, 0xc0, 0xaf};
     const uint8_t fits_not[] = {4, 0, 0, 0, 'a', 'b', 'c', 'd'};
     char text[4] = "zzz";
     size_t len = 7;
@@ -151,6 +152,9 @@ Test(pack, lengths_that_lie_are_refused)
     keel_unpack_str(&u, text, sizeof text);
     cr_assert(u.failed);
     cr_assert_str_eq(text, "");
+    u = keel_unpacker_over(not_utf8, sizeof not_utf8);
+    keel_unpack_str(&u, text, sizeof text);
+    cr_assert(u.failed);
     u = keel_unpacker_over(fits_not, sizeof fits_not);
     keel_unpack_str(&u, text, sizeof text);
     cr_assert(u.failed);

@@ -130,3 +130,29 @@ Test(text, add_appends_and_says_when_it_had_to_cut)
     cr_assert_str_eq(to, "a=12muc");
     cr_assert_eq(len, 7);
 }
+
+Test(text, utf8_is_told_from_what_only_looks_like_it)
+{
+    static const struct {
+        const char *text;
+        size_t step;
+    } cases[] = {
+        {"a", 1},
+        {"\xc3\xa9", 2},
+        {"\xe2\x82\xac", 3},
+        {"\xf0\x9f\x92\xb0", 4},
+        {"\x80", 0},
+        {"\xc0\xaf", 0},
+        {"\xe0\x80\xaf", 0},
+        {"\xed\xa0\x80", 0},
+        {"\xf4\x90\x80\x80", 0},
+        {"\xe2\x82", 0},
+        {"\xff", 0},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        const size_t len = strlen(cases[i].text);
+        cr_assert_eq(keel_text_utf8_step(cases[i].text, len), cases[i].step, "case %zu", i);
+        cr_assert_eq(keel_text_is_utf8(cases[i].text, len), cases[i].step == len, "case %zu", i);
+    }
+    cr_assert(keel_text_is_utf8("", 0));
+}

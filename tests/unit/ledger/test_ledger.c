@@ -253,6 +253,7 @@ Test(ledger, a_corrupt_snapshot_is_refused_whole)
 {
     static uint8_t good[1 << 20], bad[1 << 20];
     size_t len, short_len;
+    int went_on = 0;
     keel_rng rng = keel_rng_seeded(2);
     keel_ledger_out out;
     keel_ledger *eng = books(), *x = books(), *untouched = books();
@@ -269,12 +270,16 @@ Test(ledger, a_corrupt_snapshot_is_refused_whole)
         keel_ledger *y = books();
         memcpy(bad, good, len);
         bad[keel_rng_below(&rng, len)] ^= (uint8_t)(1u << keel_rng_below(&rng, 8));
-        if (keel_ledger_load(y, bad, len) == KEEL_OK)
+        if (keel_ledger_load(y, bad, len) == KEEL_OK) {
+            const keel_bar_row row = row_of(at_100, 21);
             cr_assert_eq(keel_ledger_restored(y), KEEL_OK);
-        else
+            if (keel_ledger_on_row(y, &row) == KEEL_OK)
+                went_on += keel_ledger_close(y, 21, &out) == KEEL_OK;
+        } else
             same_books(y, untouched);
         keel_ledger_free(&y);
     }
+    cr_assert_gt(went_on, 0);
     keel_ledger_free(&eng);
     keel_ledger_free(&x);
     keel_ledger_free(&untouched);
@@ -288,6 +293,13 @@ Test(ledger, compares_holdings_with_execution)
     keel_held_position held = {.book = "core", .instrument = 0, .qty_units = 10000};
     keel_plan_done done = {.positions_n = 1, .positions = &held};
     cr_assert(keel_ledger_agrees(eng, &done));
+    const keel_held_position twice[2] = {{.book = "core", .qty_units = INT64_MAX},
+                                         {.book = "momentum", .qty_units = 10001}};
+    done.positions = twice;
+    done.positions_n = 2;
+    cr_assert_not(keel_ledger_agrees(eng, &done)); /* and no overflow on the way */
+    done.positions = &held;
+    done.positions_n = 1;
     held.qty_units++;
     cr_assert_not(keel_ledger_agrees(eng, &done));
     keel_ledger_free(&eng);

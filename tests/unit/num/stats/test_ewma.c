@@ -118,6 +118,29 @@ Test(ewma, refuses_bytes_that_are_not_its_own_and_keeps_its_state)
     keel_ewma_free(&wider);
 }
 
+Test(ewma, refuses_sums_that_no_rows_make)
+{
+    static const struct {
+        size_t at;
+        double value;
+    } cases[] = {{24, 0.5}, {24, 1e9}, {32, 0.5}, {32, 7.0}, {40, -1.0}, {48, 1e300}, {56, -1.0}};
+    static uint8_t bytes[BYTES];
+    size_t len;
+    keel_ewma *e = keel_ewma_new(2, 0.97);
+    cr_assert_eq(keel_ewma_push(e, (double[]){1, 2}), KEEL_OK);
+    cr_assert_eq(keel_ewma_push(e, (double[]){-3, 1}), KEEL_OK);
+    cr_assert_eq(keel_ewma_save(e, bytes, sizeof bytes, &len), KEEL_OK);
+    cr_assert_eq(len, 40 + 3 * 8);
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        uint8_t bad[64];
+        memcpy(bad, bytes, len);
+        memcpy(bad + cases[i].at, &cases[i].value, 8);
+        cr_assert_eq(keel_ewma_load(e, bad, len), KEEL_EFORMAT, "case %zu", i);
+    }
+    cr_assert_eq(keel_ewma_load(e, bytes, len), KEEL_OK);
+    keel_ewma_free(&e);
+}
+
 Test(ewma, refuses_rows_and_shapes_it_cannot_use)
 {
     const double bad_lambda[] = {0, 1, -0.5, 1.5, NAN};

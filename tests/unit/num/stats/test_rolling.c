@@ -144,6 +144,30 @@ Test(rolling, refuses_bytes_that_are_not_its_own_and_keeps_its_state)
     keel_rolling_free(&longer);
 }
 
+Test(rolling, refuses_numbers_from_which_a_push_would_leave_the_doubles)
+{
+    static uint8_t bytes[BYTES];
+    size_t len;
+    fill(15, 1);
+    keel_rolling *r = keel_rolling_new(N, W);
+    for (int t = 0; t < W + 3; t++)
+        cr_assert_eq(keel_rolling_push(r, rows[t]), KEEL_OK);
+    cr_assert_eq(keel_rolling_save(r, bytes, sizeof bytes, &len), KEEL_OK);
+    const struct {
+        size_t at;
+        double value;
+    } cases[] = {{24, 1e101}, {24 + 8 * N, -1e300}, {len - 8, 1e101}};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        double good;
+        memcpy(&good, bytes + cases[i].at, 8);
+        memcpy(bytes + cases[i].at, &cases[i].value, 8);
+        cr_assert_eq(keel_rolling_load(r, bytes, len), KEEL_EFORMAT, "case %zu", i);
+        memcpy(bytes + cases[i].at, &good, 8);
+    }
+    cr_assert_eq(keel_rolling_load(r, bytes, len), KEEL_OK);
+    keel_rolling_free(&r);
+}
+
 Test(rolling, says_how_much_room_a_snapshot_needs)
 {
     uint8_t small[8];
