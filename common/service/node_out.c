@@ -177,8 +177,9 @@ static keel_status take_stored(keel_service *n, node_out *o)
     KEEL_TRY(n->cfg.log.ops->read(n->cfg.log.self, pub->text, step, step, match_stored, &search));
     keel_count(n->cfg.obs, "records_held", 1);
     if (!search.found) {
-        /* In lockstep it was trimmed behind the horizon, and these are its bytes. In live mode it may
-         * never have been: a replay that was given more than the first time. Then it must not be now. */
+        /* In lockstep it was trimmed behind the horizon, and these are its bytes. In live mode it
+         * may never have been: a replay that was given more than the first time. Then it must not
+         * be now. */
         keel_count(n->cfg.obs, "records_absent", 1);
         if (!node_is_lockstep(n)) {
             o->absent = true;
