@@ -29,6 +29,7 @@ static bool answers(const char *path)
 void keel_test_redis_again(keel_test_redis *r)
 {
     const struct timespec pause = {0, 5000000};
+    fflush(stdout);
     r->pid = fork();
     if (r->pid == 0) {
         prctl(PR_SET_PDEATHSIG, SIGKILL);
