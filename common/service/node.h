@@ -1,4 +1,4 @@
-/* node.h - a service without its sockets: the rules of PROTOCOL sections 1-3 and 5 in one object.
+/* node.h - a service without its sockets: the rules of docs/protocol.md in one object.
  *
  * ROOM     common/service. Everything outside comes through tables (bus, log, cache, clock), so the
  *          same object runs in a process (main.c), in the in-process host (host.c) and under tests

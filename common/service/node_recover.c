@@ -1,4 +1,4 @@
-/* node_recover.c - start is recovery (PROTOCOL section 3).
+/* node_recover.c - start is recovery (docs/protocol.md).
  *
  * State = a snapshot at step s + the steps after it. Order: snapshot, own records, subscribe,
  * Resend, go on. Whoever is asked for a step below its ring starts again from an older snapshot, or

@@ -3,7 +3,7 @@
  * ROOM     common/service. A service is a table (keel_service_spec): configuration rows, the line
  *          it waits for, a handler per topic, and callbacks. The skeleton does the rest: argv,
  *          configuration, sockets, step merge, records, journal, ring, resends, snapshots,
- *          heartbeats, built-in requests, shutdown. docs: ARCHITECTURE.md, PROTOCOL rules by name.
+ *          heartbeats, built-in requests, shutdown. ARCHITECTURE.md, docs/protocol.md.
  * SHAPE    The same spec runs in its own process over ZeroMQ and Redis (keel_service_main) and
  *          beside all others in one process over in-memory twins (common/service/host.h).
  *          Handlers decode, call the engine, encode: no arithmetic on prices or weights, no
@@ -46,7 +46,7 @@ typedef struct keel_sub {
     keel_handler on;
 } keel_sub;
 
-/* One entry of the line (PROTOCOL section 1): wait until `publisher` has closed step k + delta,
+/* One entry of the line (docs/protocol.md): wait until `publisher` has closed step k + delta,
  * call the handlers of its messages, then on_closed (may be NULL). Entries are taken strictly in
  * order; what they publish leaves when the entry is finished. */
 typedef struct keel_line {

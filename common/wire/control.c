@@ -72,7 +72,7 @@ const wire_type wire_step_end =
     WIRE_MESSAGE(keel_step_end, keel__v1__step_end__descriptor, step_end_rows);
 WIRE_DEFINE(step_end, keel_step_end)
 
-/* PROTOCOL S4: an answer is at most this many steps. */
+/* S4: an answer is at most this many steps. */
 enum { RESEND_STEPS_MAX = 64 };
 
 static keel_status check_resend(const void *plain)

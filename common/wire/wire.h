@@ -73,7 +73,7 @@ KEEL_WIRE(request, keel_request);
 KEEL_WIRE(reply, keel_reply);
 KEEL_WIRE(snapshot_record, keel_snapshot_record);
 
-/* Decode a payload of any type and check it; what bus tail, replay and the fuzzers use.
+/* Decode a payload of any type and check it; what the fuzzers and `--json` use.
  * KEEL_EUNKNOWN for a type that has no decoder here yet. */
 KEEL_MUST_CHECK keel_status keel_wire_check(keel_arena *arena, keel_payload type,
                                             const uint8_t *data, size_t len);

@@ -7,7 +7,7 @@
 
 #include "common/service/service.h"
 
-/* In the order of PROTOCOL section 1. */
+/* In the order of docs/protocol.md, Lines. */
 extern const keel_service_spec *const keel_apps[];
 extern const int keel_apps_n;
 

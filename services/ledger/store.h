@@ -19,7 +19,7 @@ typedef struct keel_store keel_store;
 
 enum {
     KEEL_STORE_SCHEMA = 1,        /* PRAGMA user_version */
-    KEEL_STORE_STEPS_MIN = 4096,  /* states and outputs kept at least: the ring of PROTOCOL P1 */
+    KEEL_STORE_STEPS_MIN = 4096,  /* states and outputs kept at least: P1 of docs/protocol.md */
     KEEL_STORE_TRANSFERS_MAX = 8, /* of one step */
     KEEL_STORE_NOTES_MAX = 64,    /* allocations and risk messages of one step */
 };

@@ -78,7 +78,7 @@ KEEL_MUST_CHECK keel_status keel_execution_on_row(keel_execution *eng, const kee
 /* Close the step: what is held and open now. Cost: n. */
 void keel_execution_done(keel_execution *eng, keel_plan_done *out);
 
-/* Start again from one's own records, oldest first (PROTOCOL P4): a PlanDone replaces all state
+/* Start again from one's own records, oldest first (P4): a PlanDone replaces all state
  * but the trading mode; plans and fills after it are added. An approval that a plan consumed is not
  * planned again. KEEL_EUNKNOWN another portfolio, book or instrument; KEEL_ENOTFOUND a fill of an
  * order that is not open; KEEL_EORDER a plan before the last; KEEL_EINVAL. State unchanged on

@@ -1,5 +1,5 @@
-/* Starting again from one's own records (PROTOCOL P4). What a record says is a fact: it is folded
- * in as it stands and nothing is planned or dealt again.
+/* Starting again from one's own records (P4 of docs/protocol.md). What a record says is a fact: it
+ * is folded in as it stands and nothing is planned or dealt again.
  */
 #include "services/execution/engine/execution.h"
 

@@ -9,7 +9,7 @@
  *          without any bar is no step.
  * SHAPE    Arrays of rows x n, row k (from 0) at [k * n]; 0 = missing. Where only some of the files
  *          have open, high and low, the others' bars get them equal to the close, which trades the
- *          same (DESIGN section 2).
+ *          same (docs/methods/paper-broker.md).
  * MEMORY   keel_table_new takes everything; the files may be freed after it.
  * THREADS  one thread per object.
  */

@@ -289,7 +289,7 @@ static void turn_until(keel_host *host, uint64_t step)
     cr_assert_geq(keel_host_done(host, "feed"), step);
 }
 
-/* PROTOCOL P1: a peer that starts anew asks for steps long out of the ring; they come from the
+/* P1: a peer that starts anew asks for steps long out of the ring; they come from the
  * source again, byte for byte. */
 Test(app, recalls_old_steps_byte_for_byte)
 {

@@ -90,7 +90,7 @@ static uint64_t at(keel_feed_source *source, uint64_t step)
     return hash_of(&out);
 }
 
-/* PROTOCOL P1: whatever was asked for before, a step is the same to the bit. */
+/* P1: whatever was asked for before, a step is the same to the bit. */
 Test(source, gives_any_step_again)
 {
     enum { ROWS = 5000, ASKED = 400, SEED = 11 };

@@ -100,7 +100,7 @@ Test(table, parses_prices_exactly)
     end(m);
 }
 
-/* DESIGN section 9: which moment closes the bar. */
+/* Which moment closes the bar. */
 Test(table, stamps_open_close_and_days)
 {
     static const char hourly[] =
