@@ -168,6 +168,7 @@ struct keel_service {
     uint64_t beats;
     int64_t handler_max_ns;
     bool cache_lost;
+    bool cache_queued; /* last values to be sent at the end of the turn */
     bool log_lost;
     bool passed;    /* live: the last step was closed without somebody */
     bool fresh;     /* no step closed since the start */

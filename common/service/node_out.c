@@ -287,6 +287,7 @@ static void send_out(keel_service *n, const node_out *o)
     if (e.step >= pub->guard_step) { /* P9: a replayed step does not overwrite a newer value */
         node_keep_last(pub, n->frame, len);
         n->cfg.cache.ops->set_last(n->cfg.cache.self, pub->text, n->frame, len);
+        n->cache_queued = true;
         pub->guard_step = e.step;
     }
 }

@@ -109,11 +109,11 @@ static void run(int assets, bool every_row, int rounds, int steps)
 int main(int argc, char **argv)
 {
     const bool quick = bench_is_short(argc, argv);
-    const int rounds = quick ? 1 : 5;
-    run(14, false, rounds, quick ? 100 : 4000);
+    const int rounds = quick ? 1 : 3;
+    run(14, false, rounds, quick ? 100 : 2000);
     if (quick)
         return 0;
-    run(100, false, rounds, 2000);
-    run(100, true, rounds, 1000);
+    run(100, false, rounds, 1000);
+    run(100, true, rounds, 500);
     return 0;
 }
