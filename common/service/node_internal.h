@@ -175,12 +175,15 @@ struct keel_service {
     uint8_t *scratch;      /* owned: what handlers encode into */
     uint8_t *frame;        /* owned: envelopes are encoded here */
     char awaited[96];
+    char blame[KEEL_REASON_TEXT_MAX]; /* the app's reason for refusing a commit or resume */
 };
 
 /* node.c */
 int64_t node_mono(const keel_service *n);
 void node_stage(const keel_service *n, keel_stage stage);
 void node_state(keel_service *n, keel_service_state state, const char *why);
+/* The same with "what (reason)"; the reason may be empty. */
+void node_state_of(keel_service *n, keel_service_state state, const char *what, const char *reason);
 bool node_is_lockstep(const keel_service *n);
 void node_call_count(keel_service *n, const char *what, keel_status status);
 uint64_t node_open_step(const keel_service *n);
@@ -189,7 +192,7 @@ uint64_t node_open_step(const keel_service *n);
 void node_outs_reset(keel_service *n);
 /* Journal, log, publish what is staged. False: not now (the state says why); call again. */
 bool node_flush(keel_service *n);
-bool node_end_step(keel_service *n); /* StepEnd */
+bool node_end_step(keel_service *n);      /* StepEnd */
 keel_status node_commit(keel_service *n); /* to the service's own store; KEEL_EUNAVAIL: not now */
 void node_send(keel_service *n, keel_topic topic, const char *key, keel_payload type,
                const uint8_t *payload, size_t len);
