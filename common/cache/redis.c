@@ -2,11 +2,14 @@
  *
  * A context is dead after any error or time-out, because a late reply would be taken for the next
  * one's: it is freed and made anew, never reconnected in place. Arguments carry their lengths, so
- * that bytes with NUL pass. Every element of an EXEC's array is looked at: it may hold an error. */
+ * that bytes with NUL pass. Every element of an EXEC's array is looked at: it may hold an error.
+ * A cache that accepts and does not answer is found out by its silence; until it has answered a PING
+ * it is sent nothing else, so that it never slows a step. */
 #include "common/base/assert.h"
 #include "common/base/mem.h"
 #include "common/cache/store.h"
 
+#include <errno.h>
 #include <hiredis/hiredis.h>
 #include <inttypes.h>
 #include <poll.h>
@@ -19,6 +22,7 @@ enum {
     KEY_MAX = 320,
     ID_MAX = 48,
     RETRY_MS = 50,
+    WHY_MAX = 128,
     READ_BATCH = 256,   /* entries of one XRANGE */
     PENDING_MAX = 4096, /* SETs sent to the cache whose answers were not taken yet */
     CACHE_SNAPSHOTS = 4,
@@ -31,6 +35,10 @@ typedef struct redis_link {
     int timeout_ms;
     int64_t retry_ms; /* monotonic: not before */
     int pending;      /* answers on the way (cache only) */
+    int64_t heard_ms; /* monotonic: the last answer, or when one began to be awaited (cache only) */
+    bool silent;      /* did not answer in time; only a PING is sent until it does (cache only) */
+    bool refusing;    /* the last answer was an error (cache only) */
+    char why[WHY_MAX];
 } redis_link;
 
 static int64_t monotonic_ms(void)
@@ -46,7 +54,29 @@ static void drop(redis_link *l)
         redisFree(l->context);
     l->context = NULL;
     l->pending = 0;
+    l->refusing = false;
     l->retry_ms = monotonic_ms() + RETRY_MS;
+}
+
+/* Keep the first line of the reason, then give the connection up. */
+static void fail(redis_link *l, const char *reason)
+{
+    snprintf(l->why, sizeof l->why, "%.*s", (int)strcspn(reason, "\r\n"), reason);
+    drop(l);
+}
+
+static void fail_link(redis_link *l)
+{
+    const int error = l->context != NULL && l->context->err == REDIS_ERR_IO ? errno : 0;
+    if (error == EAGAIN || error == EWOULDBLOCK)
+        fail(l, "no answer in time");
+    else
+        fail(l, l->context != NULL && l->context->err != 0 ? l->context->errstr : "no connection");
+}
+
+static const char *link_why(void *self)
+{
+    return ((const redis_link *)self)->why;
 }
 
 static bool connected(redis_link *l)
@@ -59,9 +89,10 @@ static bool connected(redis_link *l)
     l->context = redisConnectUnixWithTimeout(l->socket, limit);
     if (l->context == NULL || l->context->err != 0 ||
         redisSetTimeout(l->context, limit) != REDIS_OK) {
-        drop(l);
+        fail_link(l);
         return false;
     }
+    l->heard_ms = monotonic_ms();
     return true;
 }
 
@@ -95,9 +126,12 @@ static redisReply *expect(redis_link *l, void *reply, int type)
     redisReply *r = reply;
     if (r != NULL && r->type == type)
         return r;
+    if (r == NULL)
+        fail_link(l);
+    else
+        fail(l, r->type == REDIS_REPLY_ERROR ? r->str : "an answer of the wrong shape");
     if (r != NULL)
         freeReplyObject(r);
-    drop(l);
     return NULL;
 }
 
@@ -112,34 +146,44 @@ static void append_xadd(redis_link *l, const char *key, const char *id, const ke
     redisAppendCommandArgv(l->context, 9, argv, lens);
 }
 
-/* Was an XADD refused because its id is not above the top? Any other error is no answer at all. */
-static bool read_added(const redisReply *r, bool *held)
+/* Was an XADD refused because its id is not above the top? Any other error is no answer at all, and
+ * kept as the reason. */
+static bool read_added(redis_link *l, const redisReply *r, bool *held)
 {
-    *held = r->type == REDIS_REPLY_ERROR && strstr(r->str, "equal or smaller") != NULL;
+    const bool refused = r->type == REDIS_REPLY_ERROR;
+    *held = refused && strstr(r->str, "equal or smaller") != NULL;
+    if (refused && !*held)
+        snprintf(l->why, sizeof l->why, "%s", r->str);
     return *held || r->type == REDIS_REPLY_STRING || r->type == REDIS_REPLY_STATUS;
 }
 
 /* MULTI and n queued commands were appended: send EXEC, take all answers; the array of EXEC. */
 static redisReply *exec(redis_link *l, int n)
 {
+    char refused[WHY_MAX] = "";
     redisAppendCommand(l->context, "EXEC");
     for (int i = 0; i <= n; i++) {
         void *queued = NULL;
         if (redisGetReply(l->context, &queued) != REDIS_OK) {
-            drop(l);
+            fail_link(l);
             return NULL;
         }
+        const redisReply *r = queued;
+        if (r->type == REDIS_REPLY_ERROR && refused[0] == '\0')
+            snprintf(refused, sizeof refused, "%s", r->str);
         freeReplyObject(queued);
     }
     void *reply = NULL;
     if (redisGetReply(l->context, &reply) != REDIS_OK) {
-        drop(l);
+        fail_link(l);
         return NULL;
     }
     redisReply *array = expect(l, reply, REDIS_REPLY_ARRAY);
+    if (array == NULL && refused[0] != '\0') /* EXEC says only that something before it failed */
+        fail(l, refused);
     if (array != NULL && array->elements != (size_t)n) {
         freeReplyObject(array);
-        drop(l);
+        fail(l, "an answer of the wrong shape");
         return NULL;
     }
     return array;
@@ -162,7 +206,7 @@ static keel_status log_append(void *self, const keel_log_entry *entries, int n, 
     if (array == NULL)
         return KEEL_EUNAVAIL;
     for (int i = 0; i < n; i++)
-        ok = read_added(array->element[i], &held[i]) && ok;
+        ok = read_added(l, array->element[i], &held[i]) && ok;
     freeReplyObject(array);
     if (!ok)
         drop(l);
@@ -218,7 +262,7 @@ static keel_status show(redis_link *l, redisReply *range, tour *t)
     }
     freeReplyObject(range);
     if (status != KEEL_OK)
-        drop(l);
+        fail(l, "an entry that is not a record");
     return status;
 }
 
@@ -306,10 +350,10 @@ static keel_status log_snapshot_put(void *self, const char *service, uint64_t st
     append_xadd(l, key, id, &e);
     void *reply = NULL;
     if (redisGetReply(l->context, &reply) != REDIS_OK) {
-        drop(l);
+        fail_link(l);
         return KEEL_EUNAVAIL;
     }
-    const bool ok = read_added(reply, &held);
+    const bool ok = read_added(l, reply, &held);
     freeReplyObject(reply);
     if (!ok)
         drop(l);
@@ -361,7 +405,7 @@ static keel_status log_snapshot_trim(void *self, const char *service, uint64_t h
 
 static const keel_log_ops log_ops = {log_append,        log_read,         log_top,
                                      log_trim,          log_snapshot_put, log_snapshot_get,
-                                     log_snapshot_trim, link_close};
+                                     log_snapshot_trim, link_why,         link_close};
 
 void keel_log_redis_open(const keel_redis_cfg *cfg, keel_log_store *log)
 {
@@ -370,15 +414,46 @@ void keel_log_redis_open(const keel_redis_cfg *cfg, keel_log_store *log)
 
 /* ---- cache: written behind, its answers taken when they are there ---- */
 
+/* One more answer is awaited. */
+static void await_one(redis_link *l)
+{
+    if (l->pending++ == 0)
+        l->heard_ms = monotonic_ms();
+}
+
+/* Send what is queued. */
 static bool write_all(redis_link *l)
 {
     int done = 0;
     while (!done)
         if (redisBufferWrite(l->context, &done) != REDIS_OK) {
-            drop(l);
+            l->silent =
+                l->context->err == REDIS_ERR_IO && (errno == EAGAIN || errno == EWOULDBLOCK);
+            fail_link(l);
             return false;
         }
     return true;
+}
+
+static void take_answer(redis_link *l, redisReply *r)
+{
+    l->refusing = r->type == REDIS_REPLY_ERROR;
+    if (l->refusing)
+        snprintf(l->why, sizeof l->why, "%s", r->str);
+    l->silent = false;
+    l->heard_ms = monotonic_ms();
+    l->pending--;
+    freeReplyObject(r);
+}
+
+/* Nothing came within the time of a call: given up, and tried again with a PING alone. */
+static bool still_in_time(redis_link *l)
+{
+    if (monotonic_ms() - l->heard_ms < l->timeout_ms)
+        return true;
+    fail(l, "no answer in time");
+    l->silent = true;
+    return false;
 }
 
 static bool take_pending(redis_link *l, bool wait)
@@ -392,30 +467,47 @@ static bool take_pending(redis_link *l, bool wait)
             break;
         if (reply == NULL) {
             if (!wait && poll(&ready, 1, 0) <= 0)
-                return true;
+                return still_in_time(l);
             if (redisBufferRead(l->context) != REDIS_OK)
                 break;
             continue;
         }
-        freeReplyObject(reply);
-        l->pending--;
+        take_answer(l, reply);
     }
-    if (l->pending > 0)
-        drop(l);
+    if (l->pending > 0) {
+        l->silent = l->context->err == REDIS_ERR_IO && (errno == EAGAIN || errno == EWOULDBLOCK);
+        fail_link(l);
+    }
     return l->context != NULL;
+}
+
+/* Can it be used? A silent one is asked with a PING, and not waited for. */
+static bool answering(redis_link *l)
+{
+    if (!connected(l))
+        return false;
+    if (!l->silent)
+        return true;
+    if (l->pending == 0) {
+        redisAppendCommand(l->context, "PING");
+        await_one(l);
+        if (!write_all(l))
+            return false;
+    }
+    return take_pending(l, false) && !l->silent;
 }
 
 static void cache_set_last(void *self, const char *topic, const uint8_t *frame, size_t len)
 {
     redis_link *l = self;
     char key[KEY_MAX];
-    if (!connected(l) || (l->pending >= PENDING_MAX && !take_pending(l, true)))
+    if (!answering(l) || (l->pending >= PENDING_MAX && !take_pending(l, true)))
         return;
     make_key(l, "last", topic, key);
     const char *argv[] = {"SET", key, (const char *)frame};
     const size_t lens[] = {3, strlen(key), len};
     redisAppendCommandArgv(l->context, 3, argv, lens);
-    l->pending++;
+    await_one(l);
 }
 
 static keel_status cache_get_last(void *self, const char *topic, uint8_t *data, size_t cap,
@@ -424,7 +516,7 @@ static keel_status cache_get_last(void *self, const char *topic, uint8_t *data, 
     redis_link *l = self;
     char key[KEY_MAX];
     keel_status status = KEEL_ENOTFOUND;
-    if (!connected(l) || !take_pending(l, true))
+    if (!answering(l) || !take_pending(l, true))
         return KEEL_EUNAVAIL;
     make_key(l, "last", topic, key);
     redisReply *r = redisCommand(l->context, "GET %s", key);
@@ -447,7 +539,7 @@ static keel_status cache_snapshot_put(void *self, const char *service, uint64_t 
 {
     redis_link *l = self;
     char key[KEY_MAX];
-    if (!connected(l) || !take_pending(l, true))
+    if (!answering(l) || !take_pending(l, true))
         return KEEL_EUNAVAIL;
     KEEL_TRY(log_snapshot_put(self, service, step, data, len));
     make_key(l, "snap", service, key);
@@ -463,7 +555,7 @@ static keel_status cache_snapshot_get(void *self, const char *service, uint64_t 
                                       keel_log_visit visit, void *arg)
 {
     redis_link *l = self;
-    if (!connected(l) || !take_pending(l, true))
+    if (!answering(l) || !take_pending(l, true))
         return KEEL_EUNAVAIL;
     return snapshot_get(l, service, bound, visit, arg);
 }
@@ -471,11 +563,13 @@ static keel_status cache_snapshot_get(void *self, const char *service, uint64_t 
 static bool cache_tend(void *self)
 {
     redis_link *l = self;
-    return connected(l) && (l->pending == 0 || (write_all(l) && take_pending(l, false)));
+    return answering(l) && (l->pending == 0 || (write_all(l) && take_pending(l, false))) &&
+           !l->refusing;
 }
 
 static const keel_cache_ops cache_ops = {cache_set_last,     cache_get_last, cache_snapshot_put,
-                                         cache_snapshot_get, cache_tend,     link_close};
+                                         cache_snapshot_get, cache_tend,     link_why,
+                                         link_close};
 
 void keel_cache_redis_open(const keel_redis_cfg *cfg, keel_cache_store *cache)
 {

@@ -52,6 +52,8 @@ typedef struct keel_log_ops {
                                 keel_log_visit visit, void *arg);
     /* Keep the newest snapshot at or before `horizon` and all later ones (P3). */
     keel_status (*snapshot_trim)(void *self, const char *service, uint64_t horizon);
+    /* Why the last call that failed did: the server's own words, or the system's. Never NULL. */
+    const char *(*why)(void *self);
     void (*close)(void *self);
 } keel_log_ops;
 
@@ -70,8 +72,10 @@ typedef struct keel_cache_ops {
                                 size_t len);
     keel_status (*snapshot_get)(void *self, const char *service, uint64_t bound,
                                 keel_log_visit visit, void *arg);
-    /* Send what is queued, take answers that have arrived; true while the server can be reached. */
+    /* Send what is queued, take answers that have arrived; true while the server answers and takes
+     * what it is sent. */
     bool (*tend)(void *self);
+    const char *(*why)(void *self); /* tend's false, in words; never NULL */
     void (*close)(void *self);
 } keel_cache_ops;
 

@@ -232,9 +232,15 @@ static view *view_new(keel_twin *twin, const char *run_id)
     return v;
 }
 
+static const char *down_why(void *self)
+{
+    (void)self;
+    return "the twin is down";
+}
+
 static const keel_log_ops log_ops = {log_append,        log_read,         log_top,
                                      log_trim,          log_snapshot_put, log_snapshot_get,
-                                     log_snapshot_trim, view_close};
+                                     log_snapshot_trim, down_why,         view_close};
 
 static void cache_set_last(void *self, const char *topic, const uint8_t *frame, size_t len)
 {
@@ -293,7 +299,8 @@ static bool cache_tend(void *self)
 }
 
 static const keel_cache_ops cache_ops = {cache_set_last,     cache_get_last, cache_snapshot_put,
-                                         cache_snapshot_get, cache_tend,     view_close};
+                                         cache_snapshot_get, cache_tend,     down_why,
+                                         view_close};
 
 static void clear(shelf *s)
 {

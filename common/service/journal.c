@@ -10,6 +10,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum { HEAD = 8, RECORD_MAX = 64 << 20 };
@@ -22,6 +24,33 @@ struct keel_journal {
     size_t written; /* of buf, when a write was short */
 };
 
+/* Where the last whole record ends: a kill, or a full disk, cuts one off, and what is written behind
+ * it could not be read. Only heads are looked at, for a journal may be long. */
+static keel_status whole_records(int fd, uint64_t *end)
+{
+    uint64_t at = 0;
+    struct stat file;
+    if (fstat(fd, &file) != 0)
+        return KEEL_EIO;
+    const uint64_t size = (uint64_t)file.st_size;
+    *end = 0;
+    if (size == 0)
+        return KEEL_OK;
+    const uint8_t *bytes = mmap(NULL, size, PROT_READ, MAP_PRIVATE, fd, 0);
+    if (bytes == MAP_FAILED)
+        return KEEL_EIO;
+    while (size - at >= HEAD) {
+        keel_unpacker u = keel_unpacker_over(bytes + at, HEAD);
+        const uint32_t len = keel_unpack_u32(&u);
+        if (len < 1 || len > RECORD_MAX || len > size - at - HEAD)
+            break;
+        at += HEAD + len;
+    }
+    munmap((void *)(uintptr_t)bytes, size);
+    *end = at;
+    return KEEL_OK;
+}
+
 keel_journal *keel_journal_open(const char *dir, const char *service, keel_err *err)
 {
     char path[4096];
@@ -29,9 +58,12 @@ keel_journal *keel_journal_open(const char *dir, const char *service, keel_err *
         (void)keel_err_set(err, KEEL_ETOOBIG, "journal path too long: %s", dir);
         return NULL;
     }
-    const int fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
-    if (fd < 0) {
+    uint64_t end = 0;
+    const int fd = open(path, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+    if (fd < 0 || whole_records(fd, &end) != KEEL_OK || ftruncate(fd, (off_t)end) != 0) {
         (void)keel_err_set(err, KEEL_EIO, "cannot open %s: %s", path, strerror(errno));
+        if (fd >= 0)
+            close(fd);
         return NULL;
     }
     keel_journal *j = keel_xcalloc(1, sizeof *j);

@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/signalfd.h>
 #include <time.h>
@@ -228,6 +229,22 @@ static void map_faults(const keel_service_spec *spec, const char *dir, keel_node
 
 /* ---- the outside ---- */
 
+/* A second process would take the first one's socket away. The lock ends with the process. */
+static keel_status lock_place(const keel_service_spec *spec, const char *dir, int *fd,
+                              keel_err *err)
+{
+    char path[PATH_BYTES];
+    if (snprintf(path, sizeof path, "%s/%s.lock", dir, spec->name) >= (int)sizeof path)
+        return keel_err_set(err, KEEL_ETOOBIG, "run.dir: too long for %s", spec->name);
+    *fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (*fd < 0)
+        return keel_err_set(err, KEEL_EIO, "%s: %s", path, strerror(errno));
+    if (flock(*fd, LOCK_EX | LOCK_NB) != 0)
+        return keel_err_set(err, KEEL_EEXIST, "%s: another keel-%s is at work there", dir,
+                            spec->name);
+    return KEEL_OK;
+}
+
 static keel_status open_bus(const keel_service_spec *spec, const keel_settings *set, keel_bus *bus,
                             keel_err *err)
 {
@@ -276,6 +293,7 @@ static int signal_fd(void)
     sigaddset(&set, SIGINT);
     KEEL_ASSERT(sigprocmask(SIG_BLOCK, &set, NULL) == 0);
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN); /* a file at its limit is a full disk: an error of write() */
     return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 }
 
@@ -321,7 +339,9 @@ static int run(const flags *f, const keel_service_spec *spec, setup *s)
                          .obs = obs,
                          .wall_ns = wall_ns,
                          .mono_ns = mono_ns};
-    int code = 1;
+    int code = 1, lock = -1;
+    if (lock_place(spec, s->settings.dir, &lock, &err) != KEEL_OK)
+        goto out;
     if (f->journal != NULL) {
         journal = keel_journal_open(f->journal, spec->name, &err);
         if (journal == NULL)
@@ -352,6 +372,8 @@ out:
         keel_log(obs, KEEL_LOG_ERROR, "fatal", "reason=%s", keel_obs_quote(obs, err.text));
     keel_journal_close(&journal);
     keel_obs_free(&obs);
+    if (lock >= 0)
+        close(lock);
     return code;
 }
 

@@ -48,6 +48,16 @@ void node_state(keel_service *n, keel_service_state state, const char *why)
     n->beat_due_ns = 0; /* tell at once */
 }
 
+void node_state_of(keel_service *n, keel_service_state state, const char *what, const char *reason)
+{
+    char text[KEEL_REASON_TEXT_MAX];
+    if (reason[0] == '\0')
+        snprintf(text, sizeof text, "%s", what);
+    else
+        snprintf(text, sizeof text, "%s (%s)", what, reason);
+    node_state(n, state, text);
+}
+
 void node_call_count(keel_service *n, const char *what, keel_status status)
 {
     char name[KEEL_NAME_MAX];
@@ -80,6 +90,11 @@ int64_t keel_service_event_ns(const keel_service *svc)
 void keel_service_set_event_ns(keel_service *svc, int64_t event_ns)
 {
     svc->event_ns = event_ns;
+}
+
+void keel_service_blame(keel_service *svc, const char *why)
+{
+    snprintf(svc->blame, sizeof svc->blame, "%s", why);
 }
 
 void keel_service_count(keel_service *svc, const char *name, uint64_t add)
@@ -219,14 +234,16 @@ keel_service *keel_node_new(const keel_node_cfg *cfg, keel_err *err)
     make_line(n);
     subscribe_control(n);
     node_state(n, KEEL_STATE_STARTING, "");
-    /* A configuration that the app refuses is a refusal to start, not a state. */
-    if (keel_config_bind(cfg->config, cfg->spec->cfg, n->app, err) != KEEL_OK ||
-        cfg->spec->open(n, n->app, err) != KEEL_OK) {
+    /* A configuration that the app refuses is a refusal to start, not a state; a resource that is not
+     * there now is opened by the recovery, which says so until it is. */
+    keel_status opened = keel_config_bind(cfg->config, cfg->spec->cfg, n->app, err);
+    if (opened == KEEL_OK)
+        opened = cfg->spec->open(n, n->app, err);
+    if (opened != KEEL_OK && opened != KEEL_EUNAVAIL) {
         keel_node_free(&n);
         return NULL;
     }
-    n->app_open = true;
-    n->pristine = true;
+    n->app_open = n->pristine = opened == KEEL_OK;
     return n;
 }
 
@@ -265,7 +282,8 @@ static bool requests_of_step(keel_service *n, keel_msg *stored, bool *is_stored)
         return true;
     const keel_status found = node_stored_request_record(n, stored);
     if (found == KEEL_EUNAVAIL || found == KEEL_EFORMAT) {
-        node_state(n, KEEL_STATE_DEGRADED, "log cannot be read; the step is not opened");
+        node_state_of(n, KEEL_STATE_DEGRADED, "log cannot be read; the step is not opened",
+                      n->cfg.log.ops->why(n->cfg.log.self));
         return false;
     }
     *is_stored = found == KEEL_OK;
@@ -465,6 +483,15 @@ static bool close_step(keel_service *n)
     return true;
 }
 
+static void say_working(keel_service *n)
+{
+    if (n->cache_lost)
+        node_state_of(n, KEEL_STATE_DEGRADED, "cache cannot be used",
+                      n->cfg.cache.ops->why(n->cfg.cache.self));
+    else
+        node_state(n, KEEL_STATE_RUNNING, "");
+}
+
 static void finish_step(keel_service *n)
 {
     n->done++;
@@ -475,8 +502,7 @@ static void finish_step(keel_service *n)
     for (int i = 0; i < n->pubs_n; i++)
         n->pubs[i].count = 0;
     if (!n->passed && n->phase == NODE_WORKING && !n->log_lost)
-        node_state(n, n->cache_lost ? KEEL_STATE_DEGRADED : KEEL_STATE_RUNNING,
-                   n->cache_lost ? "cache cannot be reached" : "");
+        say_working(n);
     n->passed = false;
     if ((n->cfg.without & KEEL_WITHOUT_S3) == 0)
         node_snapshot(n, false);
@@ -510,10 +536,8 @@ static void beat_if_due(keel_service *n)
     const bool lost = !n->cfg.cache.ops->tend(n->cfg.cache.self);
     if (lost != n->cache_lost && n->state != KEEL_STATE_STARTING) {
         n->cache_lost = lost;
-        if (lost)
-            node_state(n, KEEL_STATE_DEGRADED, "cache cannot be reached");
-        else if (!n->log_lost && n->phase == NODE_WORKING)
-            node_state(n, KEEL_STATE_RUNNING, "");
+        if (!n->log_lost && n->phase == NODE_WORKING)
+            say_working(n);
     }
     n->beat_due_ns = now + NODE_BEAT_NS;
     node_beat(n);

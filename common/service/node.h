@@ -58,7 +58,8 @@ typedef struct keel_node_cfg {
     int64_t snapshot_gap_ns; /* < 0 = none, 0 = one second */
 } keel_node_cfg;
 
-/* Open the app; nothing is sent yet. NULL and *err when its configuration is refused. */
+/* Open the app; nothing is sent yet. NULL and *err when its configuration is refused. An app that says
+ * KEEL_EUNAVAIL is opened again by the recovery: WARMING until then. */
 KEEL_MUST_CHECK keel_service *keel_node_new(const keel_node_cfg *cfg, keel_err *err);
 
 /* Free without a word to anyone, as a crash would. */

@@ -1,6 +1,7 @@
 /* node_in.c - what arrives: checked at the door, then held by step, answered or noted. */
 #include "common/base/assert.h"
 #include "common/base/hash.h"
+#include "common/service/names.h"
 #include "common/service/node_internal.h"
 #include "common/wire/wire.h"
 
@@ -113,6 +114,14 @@ static void on_step_end(keel_service *n, const keel_envelope *e)
     count_put(n, keel_steps_end(n->steps, p, e->id.epoch_ns, end.step, counts));
 }
 
+static bool is_service(const char *name)
+{
+    for (size_t i = 0; i < keel_all_services_n; i++)
+        if (strcmp(keel_all_services[i], name) == 0)
+            return true;
+    return false;
+}
+
 static void on_heartbeat(keel_service *n, const keel_envelope *e)
 {
     keel_heartbeat *h = keel_arena_take(&n->wire_arena, 1, sizeof *h);
@@ -120,6 +129,10 @@ static void on_heartbeat(keel_service *n, const keel_envelope *e)
         keel_wire_get_heartbeat(&n->wire_arena, e->payload, e->payload_len, h) != KEEL_OK ||
         strcmp(h->service, e->id.source) != 0) {
         keel_count(n->cfg.obs, "malformed_dropped", 1);
+        return;
+    }
+    if (!is_service(h->service)) { /* the table has room for those that exist */
+        keel_count(n->cfg.obs, "strangers_dropped", 1);
         return;
     }
     node_peer *p = node_peer_of(n, h->service);

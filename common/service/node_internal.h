@@ -179,12 +179,15 @@ struct keel_service {
     uint8_t *scratch;      /* owned: what handlers encode into */
     uint8_t *frame;        /* owned: envelopes are encoded here */
     char awaited[96];
+    char blame[KEEL_REASON_TEXT_MAX]; /* the app's reason for refusing a commit or resume */
 };
 
 /* node.c */
 int64_t node_mono(const keel_service *n);
 void node_stage(const keel_service *n, keel_stage stage);
 void node_state(keel_service *n, keel_service_state state, const char *why);
+/* The same with "what (reason)"; the reason may be empty. */
+void node_state_of(keel_service *n, keel_service_state state, const char *what, const char *reason);
 bool node_is_lockstep(const keel_service *n);
 void node_call_count(keel_service *n, const char *what, keel_status status);
 uint64_t node_open_step(const keel_service *n);

@@ -4,6 +4,7 @@
 #include "common/service/node_internal.h"
 #include "common/wire/wire.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -292,12 +293,12 @@ static void send_out(keel_service *n, const node_out *o)
     }
 }
 
-static bool hold_back(keel_service *n, const char *why)
+static bool hold_back(keel_service *n, const char *what, const char *reason)
 {
     char text[KEEL_REASON_TEXT_MAX];
-    snprintf(text, sizeof text, "%s; nothing is published until it is recorded", why);
+    snprintf(text, sizeof text, "%s; nothing is published until it is recorded", what);
     n->log_lost = true;
-    node_state(n, KEEL_STATE_DEGRADED, text);
+    node_state_of(n, KEEL_STATE_DEGRADED, text, reason);
     return false;
 }
 
@@ -308,10 +309,12 @@ static bool write_down(keel_service *n)
     n->staged->flushing = true;
     keel_arena_reset(&n->wire_arena);
     if (keel_journal_flush(n->cfg.journal) != KEEL_OK)
-        return hold_back(n, "journal cannot be written");
+        return hold_back(n, "journal cannot be written", strerror(errno));
     const keel_status status = own_store ? node_commit(n) : make_durable(n);
     if (status != KEEL_OK && (own_store || (n->cfg.without & KEEL_WITHOUT_R1) == 0))
-        return hold_back(n, own_store ? "books cannot be written" : "log cannot be reached");
+        return own_store
+                   ? hold_back(n, "books cannot be written", n->blame)
+                   : hold_back(n, "log cannot be written", n->cfg.log.ops->why(n->cfg.log.self));
     n->log_lost = false;
     return true;
 }

@@ -45,7 +45,20 @@ static keel_status open_app(keel_service *n, keel_err *err)
 typedef struct snapshot_load {
     keel_service *node;
     keel_status status;
+    uint64_t step; /* of the snapshot that was looked at */
 } snapshot_load;
+
+/* Of everything that a restart takes from a snapshot, so that no flipped bit is taken for state, nor
+ * sent again for an output. */
+static uint64_t seal_of(const keel_snapshot_record *s)
+{
+    uint64_t seal[4] = {s->step, s->format, keel_hash(s->state, s->state_len), 0};
+    for (int i = 0; i < s->outputs_n; i++) {
+        const uint64_t chain[2] = {seal[3], keel_hash(s->outputs[i], s->outputs_len[i])};
+        seal[3] = keel_hash(chain, sizeof chain);
+    }
+    return keel_hash(seal, sizeof seal);
+}
 
 static void restore_ring(keel_service *n, const keel_snapshot_record *s)
 {
@@ -68,10 +81,10 @@ static bool load_one(void *arg, const keel_log_entry *e)
     keel_service *n = l->node;
     keel_arena_reset(&n->wire_arena);
     keel_snapshot_record *s = keel_arena_take(&n->wire_arena, 1, sizeof *s);
+    l->step = e->step;
     l->status = keel_wire_get_snapshot_record(&n->wire_arena, e->data, e->len, s);
-    if (l->status == KEEL_OK &&
-        (s->format != SNAPSHOT_FORMAT || s->state_hash != keel_hash(s->state, s->state_len) ||
-         strcmp(s->service, n->spec->name) != 0))
+    if (l->status == KEEL_OK && (s->format != SNAPSHOT_FORMAT || s->state_hash != seal_of(s) ||
+                                 s->step != e->step || strcmp(s->service, n->spec->name) != 0))
         l->status = KEEL_EFORMAT;
     if (l->status == KEEL_OK)
         l->status = n->spec->load(n->app, s->state, s->state_len);
@@ -89,7 +102,7 @@ static keel_status load_snapshot(keel_service *n)
 {
     uint64_t bound = n->bound;
     for (;;) {
-        snapshot_load load = {n, KEEL_OK};
+        snapshot_load load = {n, KEEL_OK, 0};
         const keel_status found =
             in_cache(n) ? n->cfg.cache.ops->snapshot_get(n->cfg.cache.self, n->spec->name, bound,
                                                          load_one, &load)
@@ -100,7 +113,12 @@ static keel_status load_snapshot(keel_service *n)
         if (found == KEEL_OK && load.status == KEEL_OK)
             return KEEL_OK;
         keel_count(n->cfg.obs, "snapshots_refused", 1);
-        return KEEL_ENOTFOUND;
+        keel_log(n->cfg.obs, KEEL_LOG_WARN, "snapshot_refused", "step=%llu status=%s",
+                 (unsigned long long)load.step,
+                 keel_status_name(found != KEEL_OK ? found : load.status));
+        if (found != KEEL_OK || load.step == 0)
+            return KEEL_ENOTFOUND;
+        bound = load.step - 1;
     }
 }
 
@@ -166,8 +184,8 @@ void node_snapshot(keel_service *n, bool now)
     s->format = SNAPSHOT_FORMAT;
     s->state_len = pack_state(n, &state);
     s->state = state;
-    s->state_hash = keel_hash(state, s->state_len);
     uint8_t *outputs = pack_outputs(n, s);
+    s->state_hash = seal_of(s);
     size_t len = 0;
     if (keel_wire_put_snapshot_record(s, n->scratch, KEEL_PAYLOAD_BYTES_MAX, &len) != KEEL_OK)
         keel_count(n->cfg.obs, "snapshots_oversized", 1);
@@ -380,10 +398,15 @@ static void journal_segment(keel_service *n)
     keel_free(&state);
 }
 
-static bool wait_for(keel_service *n, const char *why)
+static bool wait_for(keel_service *n, const char *what, const char *reason)
 {
-    node_state(n, KEEL_STATE_WARMING, why);
+    node_state_of(n, KEEL_STATE_WARMING, what, reason);
     return false;
+}
+
+static bool wait_for_log(keel_service *n)
+{
+    return wait_for(n, "log cannot be read", n->cfg.log.ops->why(n->cfg.log.self));
 }
 
 /* The feed goes on after the ledger's last committed step, heard from the ledger. */
@@ -392,7 +415,7 @@ static bool source_place(keel_service *n)
     const node_peer *ledger = node_peer_of(n, "ledger");
     if (ledger == NULL || ledger->heard_ns == 0) {
         n->pristine = n->app_open; /* asked again soon; nothing was done to the app */
-        return wait_for(n, "waiting for the ledger's last step");
+        return wait_for(n, "waiting for the ledger's last step", "");
     }
     n->done = ledger->step_done;
     return true;
@@ -406,7 +429,10 @@ bool node_recover(keel_service *n)
     n->done = 0;
     n->event_ns = 0;
     n->snapshot_step = 0;
-    if (!n->pristine && open_app(n, &err) != KEEL_OK) {
+    const keel_status opened = n->pristine ? KEEL_OK : open_app(n, &err);
+    if (opened == KEEL_EUNAVAIL) /* a resource, not the configuration: it may come back */
+        return wait_for(n, "cannot open", err.text);
+    if (opened != KEEL_OK) {
         node_state(n, KEEL_STATE_FAILED, err.text);
         return false;
     }
@@ -414,16 +440,16 @@ bool node_recover(keel_service *n)
     if (n->spec->is_source && !source_place(n))
         return false;
     if (n->spec->resume != NULL && n->spec->resume(n, n->app, &n->done) != KEEL_OK)
-        return wait_for(n, "books cannot be read");
+        return wait_for(n, "books cannot be read", n->blame);
     if (n->spec->load != NULL && n->spec->commit == NULL) {
         const keel_status found = load_snapshot(n);
         if (found == KEEL_EUNAVAIL && !in_cache(n)) /* without a cache: from step 0 */
-            return wait_for(n, "log cannot be reached");
+            return wait_for_log(n);
     }
     if (read_tops(n) != KEEL_OK)
-        return wait_for(n, "log cannot be reached");
+        return wait_for_log(n);
     if (fold_own(n) != KEEL_OK)
-        return wait_for(n, "log cannot be reached");
+        return wait_for_log(n);
     read_last_values(n);
     node_stage(n, KEEL_STAGE_RECOVERING);
     n->epoch_ns = n->cfg.wall_ns(n->cfg.clock_arg);

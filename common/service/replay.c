@@ -74,7 +74,7 @@ static keel_status begin_segment(replay *r, const keel_journal_record *rec, keel
     keel_twin_log(r->twin, r->report->run_id, &cfg.log);
     keel_twin_cache(r->twin, r->report->run_id, &cfg.cache);
     r->node = keel_node_new(&cfg, err);
-    if (r->node == NULL)
+    if (r->node == NULL || !r->node->app_open)
         return KEEL_EINVAL;
     r->node->phase = NODE_WORKING;
     r->node->epoch_ns = epoch_ns;

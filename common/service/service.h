@@ -70,6 +70,8 @@ typedef struct keel_service_spec {
     keel_topic
         request_topic; /* P7: record that names the requests taken; KEEL_TOPIC_COUNT = none */
 
+    /* KEEL_EUNAVAIL: what it needs is not there now, and it is called again; nothing may be held. Any
+     * other status is a refusal to start. */
     keel_status (*open)(keel_service *svc, void *app, keel_err *err);
     void (*close)(void *app);
     /* Snapshot of everything between two steps; NULL = the service has none (feed, ledger). */
@@ -122,6 +124,9 @@ keel_arena *keel_service_arena(keel_service *svc);
 /* Market time of the open step; a source sets it before it publishes a row. */
 int64_t keel_service_event_ns(const keel_service *svc);
 void keel_service_set_event_ns(keel_service *svc, int64_t event_ns);
+
+/* Why the commit or resume that is about to be refused is: shown with the service's state. */
+void keel_service_blame(keel_service *svc, const char *why);
 
 void keel_service_count(keel_service *svc, const char *name, uint64_t add);
 uint64_t keel_service_step(const keel_service *svc); /* the open step */

@@ -164,7 +164,7 @@ typedef struct keel_snapshot_record {
     uint32_t format;
     const uint8_t *state;
     size_t state_len;
-    uint64_t state_hash;
+    uint64_t state_hash; /* of step, format, state and outputs: its writer's own */
     int outputs_n;
     const uint8_t
         *outputs[KEEL_SNAPSHOT_OUTPUTS_MAX]; /* frames: u32 topic length, topic, envelope */

@@ -346,6 +346,8 @@ static int run_demo(demo *d)
     int code = write_config(d, &err);
     if (code == KEEL_EXIT_OK)
         fprintf(d->cli->err, "keel: run %s in %s\n", d->run.id, d->run.dir);
+    else
+        (void)keel_run_remove(&d->run); /* nothing ran: the newest run is still the one before */
     if (code == KEEL_EXIT_OK)
         code = start(d, &err);
     if (code == KEEL_EXIT_OK)
@@ -378,6 +380,9 @@ int keel_verb_demo(const keel_args *args, const keel_cli *cli)
     int lock = -1;
     d.started_ns = keel_monotonic_ns();
     d.json = keel_args_on(args, "json");
+    const char *given = keel_args_text(args, "config");
+    if (given != NULL && keel_start_check(given, args, cli) != KEEL_EXIT_OK)
+        return KEEL_EXIT_CONFIG;
     keel_runs_clear("demo", DEMOS_KEPT - 1);
     if (keel_run_make("demo", &d.run, &err) != KEEL_OK ||
         keel_run_lock(&d.run, &lock, &err) != KEEL_OK)

@@ -110,7 +110,7 @@ static int inspect(const keel_args *args, const json_t *files, keel_run_config *
     }
     for (size_t i = 0; i < json_array_size(files); i++)
         words[n++] = json_string_value(json_array_get(files, i));
-    char *text = keel_program_read(words, false, &code, &err);
+    char *text = keel_program_read(words, KEEL_CAPTURE_OUT, &code, &err);
     if (text == NULL)
         return keel_cli_fail(cli, &err);
     if (code == KEEL_EXIT_OK && keel_demo_use_inspection(text, config, &err) != KEEL_OK)

@@ -56,7 +56,7 @@ static bool is_installed(const char *package)
     const char *const words[] = {"dpkg-query", "-W", "-f", "${db:Status-Status}", package, NULL};
     keel_err ignored;
     int code;
-    char *text = keel_program_read(words, true, &code, &ignored);
+    char *text = keel_program_read(words, KEEL_CAPTURE_OUT_QUIET, &code, &ignored);
     const bool yes = text != NULL && code == 0 && strcmp(text, "installed") == 0;
     keel_free(&text);
     return yes;
@@ -94,7 +94,7 @@ static void check_redis(checkup *c)
     static const char *const words[] = {"redis-server", "--version", NULL};
     keel_err ignored;
     int code, major = 0;
-    char *text = keel_program_read(words, true, &code, &ignored);
+    char *text = keel_program_read(words, KEEL_CAPTURE_OUT_QUIET, &code, &ignored);
     const char *at = text != NULL ? strstr(text, "v=") : NULL;
     if (at != NULL)
         major = (int)strtol(at + 2, NULL, 10); /* 0, too old, when it is no number */
@@ -146,7 +146,7 @@ static void check_config(checkup *c, const char *config)
             report(c, BAD, "programs", "%.300s", err.text);
             return;
         }
-        char *text = keel_program_read(words, true, &code, &err);
+        char *text = keel_program_read(words, KEEL_CAPTURE_OUT_QUIET, &code, &err);
         keel_free(&text);
         refused += code != 0;
         if (code != 0)

@@ -294,6 +294,11 @@ static int remove_entry(const char *path, const struct stat *info, int flag, str
     return remove(path);
 }
 
+bool keel_run_remove(const keel_run *run)
+{
+    return nftw(run->dir, remove_entry, 16, FTW_DEPTH | FTW_PHYS) == 0;
+}
+
 int keel_runs_clear(const char *kind, int keep)
 {
     found list[RUNS_MAX];
@@ -304,7 +309,7 @@ int keel_runs_clear(const char *kind, int keep)
         const keel_run *run = &list[i].run;
         if (keel_run_holder(run) != 0 || access(keel_run_file(run, "keep", path), F_OK) == 0)
             continue;
-        removed += nftw(run->dir, remove_entry, 16, FTW_DEPTH | FTW_PHYS) == 0;
+        removed += keel_run_remove(run);
     }
     return removed;
 }

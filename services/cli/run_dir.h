@@ -58,4 +58,7 @@ pid_t keel_run_holder(const keel_run *run);
  * "keep". Returns how many were removed. */
 int keel_runs_clear(const char *kind, int keep);
 
+/* Remove the run's directory with all that is in it. */
+bool keel_run_remove(const keel_run *run);
+
 #endif

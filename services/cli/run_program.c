@@ -29,13 +29,13 @@ int keel_program_become(const keel_cli *cli, const char *const *argv)
     return KEEL_EXIT_FAILED;
 }
 
-static _Noreturn void become_writer(const char *const *argv, int out, bool quiet)
+static _Noreturn void become_writer(const char *const *argv, int out, keel_capture what)
 {
     const int null = open("/dev/null", O_RDWR);
     dup2(null, STDIN_FILENO);
-    dup2(out, STDOUT_FILENO);
-    if (quiet)
-        dup2(null, STDERR_FILENO);
+    dup2(what == KEEL_CAPTURE_ERR ? null : out, STDOUT_FILENO);
+    if (what != KEEL_CAPTURE_OUT)
+        dup2(what == KEEL_CAPTURE_ERR ? out : null, STDERR_FILENO);
     execvp(argv[0], (char *const *)argv);
     _exit(127);
 }
@@ -61,7 +61,7 @@ static char *read_all(int fd)
     return text;
 }
 
-char *keel_program_read(const char *const *argv, bool quiet, int *exit_code, keel_err *err)
+char *keel_program_read(const char *const *argv, keel_capture what, int *exit_code, keel_err *err)
 {
     int ends[2], wait_status = 0;
     if (pipe2(ends, O_CLOEXEC) != 0) {
@@ -71,7 +71,7 @@ char *keel_program_read(const char *const *argv, bool quiet, int *exit_code, kee
     fflush(NULL);
     const pid_t pid = fork();
     if (pid == 0)
-        become_writer(argv, ends[1], quiet);
+        become_writer(argv, ends[1], what);
     close(ends[1]);
     char *text = pid > 0 ? read_all(ends[0]) : NULL;
     close(ends[0]);

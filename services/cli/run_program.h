@@ -17,8 +17,14 @@ KEEL_MUST_CHECK keel_status keel_program_path(const char *service, char out[2 * 
 /* Become the program. Returns only when it cannot be started: the exit code, reason printed. */
 int keel_program_become(const keel_cli *cli, const char *const *argv);
 
-/* Run it and read its stdout (owned, NUL-terminated; NULL when it could not be run); its stderr
- * goes to ours, or nowhere when `quiet`. *exit_code = its own, or 128 + its signal. */
-char *keel_program_read(const char *const *argv, bool quiet, int *exit_code, keel_err *err);
+typedef enum keel_capture {
+    KEEL_CAPTURE_OUT,       /* its stdout; its stderr goes to ours */
+    KEEL_CAPTURE_OUT_QUIET, /* its stdout; its stderr goes nowhere */
+    KEEL_CAPTURE_ERR,       /* its stderr; its stdout goes nowhere */
+} keel_capture;
+
+/* Run it and read what it writes (owned, NUL-terminated; NULL when it could not be run).
+ * *exit_code = its own, or 128 + its signal. */
+char *keel_program_read(const char *const *argv, keel_capture what, int *exit_code, keel_err *err);
 
 #endif

@@ -1,11 +1,13 @@
 #include "services/cli/start.h"
 
+#include "common/base/mem.h"
+#include "services/cli/run_program.h"
 #include "services/cli/terminal.h"
 
 #include <string.h>
 #include <sys/wait.h>
 
-enum { SETTLE_MS = 150, TAIL_LINES = 6 };
+enum { SETTLE_MS = 150, TAIL_LINES = 6, CHECK_FLAGS_MAX = 32 };
 
 static keel_status set_setting(keel_run_config *config, const char *setting, keel_err *err)
 {
@@ -27,6 +29,40 @@ keel_status keel_start_write_config(keel_run_config *config, const keel_args *ar
     for (int i = 0; i < args->config_n; i++)
         KEEL_TRY(set_setting(config, args->config[i], err));
     return keel_run_config_save(config, keel_run_file(run, "config.yaml", path), err);
+}
+
+/* The service's refusal (owned), or NULL when it takes the configuration. */
+static char *refusal_of(const char *service, const char *config, const keel_args *args)
+{
+    char program[2 * KEEL_PATH_CAP], flags[CHECK_FLAGS_MAX][KEEL_PATH_CAP];
+    const char *argv[CHECK_FLAGS_MAX + 5] = {program, "--check-config", "--config", config};
+    int code = 0, n = 4;
+    keel_err err;
+    if (keel_program_path(service, program, &err) != KEEL_OK)
+        return NULL; /* told when it is started */
+    for (int i = 0; i < args->config_n && i < CHECK_FLAGS_MAX; i++) {
+        snprintf(flags[i], sizeof flags[i], "--%s", args->config[i]);
+        argv[n++] = flags[i];
+    }
+    char *text = keel_program_read(argv, KEEL_CAPTURE_ERR, &code, &err);
+    if (code != KEEL_EXIT_CONFIG)
+        keel_free(&text);
+    return text;
+}
+
+int keel_start_check(const char *config, const keel_args *args, const keel_cli *cli)
+{
+    static const char unset[] = ": default: "; /* the run fills in what is not given */
+    for (int i = 0; i < KEEL_SERVICES_N; i++) {
+        char *text = refusal_of(keel_service_at(i), config, args);
+        const bool refused = text != NULL && strstr(text, unset) == NULL;
+        if (refused)
+            fputs(text, cli->err);
+        keel_free(&text);
+        if (refused)
+            return KEEL_EXIT_CONFIG;
+    }
+    return KEEL_EXIT_OK;
 }
 
 static const keel_child *failed_child(const keel_supervisor *supervisor)

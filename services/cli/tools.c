@@ -145,7 +145,7 @@ static int show_service(const char *service, const char *config, const keel_args
         snprintf(settings[i], sizeof settings[i], "--%s", args->config[i]);
         words[n++] = settings[i];
     }
-    char *text = keel_program_read(words, false, &code, &err);
+    char *text = keel_program_read(words, KEEL_CAPTURE_OUT, &code, &err);
     if (text == NULL)
         return keel_cli_fail(cli, &err);
     if (!keel_args_on(args, "json"))

@@ -169,6 +169,9 @@ int keel_verb_up(const keel_args *args, const keel_cli *cli)
     keel_run run;
     keel_err err;
     int ends[2];
+    const char *given = keel_args_text(args, "config");
+    if (given != NULL && keel_start_check(given, args, cli) != KEEL_EXIT_OK)
+        return KEEL_EXIT_CONFIG;
     if (choose_run(args, &run, &err) != KEEL_OK)
         return keel_cli_fail(cli, &err);
     if (keel_args_on(args, "foreground")) {

@@ -191,14 +191,19 @@ static keel_status commit_step(keel_service *svc, void *arg, uint64_t step,
     const keel_status status =
         keel_store_commit(a->store, step, a->engine, a->closed ? &a->out : NULL, outs, n);
     keel_service_count(svc, status == KEEL_OK ? "steps_committed" : "commits_refused", 1);
+    if (status != KEEL_OK)
+        keel_service_blame(svc, keel_store_error(a->store));
     return status;
 }
 
 static keel_status resume_app(keel_service *svc, void *arg, uint64_t *step_done)
 {
     app *a = arg;
-    (void)svc;
-    return keel_store_resume(a->store, a->engine, step_done);
+    const keel_status status = keel_store_resume(a->store, a->engine, step_done);
+    if (status != KEEL_OK)
+        keel_service_blame(svc, status == KEEL_EUNAVAIL ? keel_store_error(a->store)
+                                                        : keel_status_text(status));
+    return status;
 }
 
 static keel_status give_again(void *arg, const keel_out *out)
@@ -285,8 +290,10 @@ static keel_status open_app(keel_service *svc, void *arg, keel_err *err)
     };
     a->store = keel_store_open(&c, err);
     free(configuration);
-    if (a->store == NULL)
-        return KEEL_EUNAVAIL;
+    if (a->store == NULL) {
+        keel_ledger_free(&a->engine);
+        return err->status;
+    }
     keel_service_count(svc, "sqlite_synchronous", (uint64_t)keel_store_synchronous(a->store));
     return KEEL_OK;
 }

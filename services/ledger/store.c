@@ -115,7 +115,11 @@ keel_status ledger_store_run(keel_store *store, sqlite3_stmt *statement)
 
 static keel_status sql_error(keel_store *store, keel_err *err, const char *path)
 {
-    return keel_err_set(err, KEEL_EUNAVAIL, "%s: %s", path, sqlite3_errmsg(store->db));
+    const int rc = sqlite3_errcode(store->db);
+    const bool passes = rc == SQLITE_BUSY || rc == SQLITE_LOCKED || rc == SQLITE_FULL ||
+                        rc == SQLITE_IOERR || rc == SQLITE_NOMEM;
+    return keel_err_set(err, passes ? KEEL_EUNAVAIL : KEEL_EIO, "%s: %s", path,
+                        sqlite3_errmsg(store->db));
 }
 
 static keel_status read_number(keel_store *store, const char *sql, int64_t *out)
