@@ -139,7 +139,11 @@ function(keel_test path)
     if(NOT A_TIMEOUT)
       set(A_TIMEOUT 120)
     endif()
-    set_tests_properties(${id} PROPERTIES LABELS ${label} TIMEOUT ${A_TIMEOUT} ENVIRONMENT
-      "KEEL_SOURCE_DIR=${CMAKE_SOURCE_DIR};KEEL_BIN_DIR=${CMAKE_BINARY_DIR}/bin;${A_ENV}")
+    set(env "KEEL_SOURCE_DIR=${CMAKE_SOURCE_DIR};KEEL_BIN_DIR=${CMAKE_BINARY_DIR}/bin;${A_ENV}")
+    if(KEEL_SANITIZE MATCHES "thread")
+      list(APPEND env
+        "TSAN_OPTIONS=suppressions=${CMAKE_SOURCE_DIR}/tests/support/sanitize/tsan.supp")
+    endif()
+    set_tests_properties(${id} PROPERTIES LABELS ${label} TIMEOUT ${A_TIMEOUT} ENVIRONMENT "${env}")
   endforeach()
 endfunction()

@@ -226,6 +226,18 @@ static bool from_reader(relay_door *door)
     return true;
 }
 
+/* Take the subscriptions that have arrived. A client subscribes to its replies before it asks, but on
+ * another link; and zmq_recv without waiting looks for news only once in a while, so the events are
+ * asked for, which makes it look. */
+static void settle_readers(relay_door *door)
+{
+    int events = 0;
+    size_t size = sizeof events;
+    (void)zmq_getsockopt(door->sockets[OUT], ZMQ_EVENTS, &events, &size);
+    for (int i = 0; i < BATCH && from_reader(door); i++)
+        ;
+}
+
 /* ---- from those who ask ---- */
 
 static void fill_status(const relay_door *door, keel_status_report *s)
@@ -314,6 +326,7 @@ static bool from_asker(relay_door *door)
     } else {
         const relay_knock knock = {zmq_msg_gets(&frame, "User-Id"), topic, (size_t)n,
                                    zmq_msg_data(&frame), zmq_msg_size(&frame)};
+        settle_readers(door);
         take_request(door, &knock);
     }
     zmq_msg_close(&frame);

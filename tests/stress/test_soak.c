@@ -11,7 +11,15 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { STEPS = 3000, STEPS_LONG = 100000, WARM = 1500, GROWTH_MAX = 1 << 20 };
+typedef struct size {
+    uint64_t steps;
+    uint64_t warm; /* steps after which nothing may grow */
+    int ring_steps;
+} size;
+
+static const size small = {3000, 1500, 256}, large = {100000, 20000, 0}; /* 0: as in production */
+
+enum { GROWTH_MAX = 1 << 20 };
 
 static int passed, failed;
 
@@ -56,34 +64,34 @@ static void show(const char *when, uint64_t step, memory m)
     fflush(stdout);
 }
 
-static void soak(keel_host *host, uint64_t steps)
+static void soak(keel_host *host, const size *of)
 {
     memory warm = {0};
     bool ended = false;
     while (!ended) {
         ended = keel_host_run(host, 1) == KEEL_EEND;
-        if (warm.resident == 0 && keel_host_done(host, "ledger") >= WARM) {
+        if (warm.resident == 0 && keel_host_done(host, "ledger") >= of->warm) {
             warm = memory_now();
             show("warmed up", keel_host_done(host, "ledger"), warm);
         }
     }
     const memory last = memory_now();
     show("at the end", keel_host_done(host, "ledger"), last);
-    verdict(keel_host_done(host, "ledger") >= steps, "every step was closed");
-    verdict(fills > steps / 10, "it traded all the way");
+    verdict(keel_host_done(host, "ledger") >= of->steps, "every step was closed");
+    verdict(fills > of->steps / 10, "it traded all the way");
     verdict(last.resident - warm.resident < GROWTH_MAX, "the resident set grew by less than 1 MiB");
     verdict(last.taken - warm.taken < GROWTH_MAX, "what malloc handed out grew by less than 1 MiB");
 }
 
 int main(void)
 {
-    const int steps = getenv("KEEL_LONG") != NULL ? STEPS_LONG : STEPS;
+    const size *of = getenv("KEEL_LONG") != NULL ? &large : &small;
     char dir[] = "/tmp/keel-soak-XXXXXX", path[64], command[64];
     keel_run run;
     keel_err err = {0};
     if (mkdtemp(dir) == NULL)
         abort();
-    keel_world_config(dir, steps, "");
+    keel_world_config(dir, (int)of->steps, "");
     snprintf(path, sizeof path, "%s/config.yaml", dir);
     if (!keel_run_load(path, 0, NULL, &run))
         abort();
@@ -93,13 +101,16 @@ int main(void)
                                .settings = &run.settings,
                                .universe = run.universe,
                                .tap = tap,
-                               .epoch_ns = 1};
+                               .epoch_ns = 1,
+                               .busy_tick_ns = 5 * INT64_C(1000000), /* so that hearts beat */
+                               .ring_steps = of->ring_steps,
+                               .snapshot_gap_ns = -1};
     keel_host *host = keel_host_new(&cfg, &err);
     if (host == NULL) {
         fprintf(stderr, "%s\n", err.text);
         return 1;
     }
-    soak(host, (uint64_t)steps);
+    soak(host, of);
     keel_host_free(&host);
     keel_run_free(&run);
     snprintf(command, sizeof command, "rm -rf %s", dir);
