@@ -5,6 +5,7 @@
 #include "common/domain/allocation.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <string.h>
 #include <zmq.h>
 
@@ -12,6 +13,11 @@ typedef struct zmq_bus {
     void *ctx;
     void *pub; /* XPUB, bound */
     void *sub; /* SUB, connected to all peers */
+    int pub_fd;
+    int sub_fd;
+    bool
+        pub_idle; /* nothing was left in it, and it was not touched since: its descriptor will tell */
+    bool sub_idle;
     char topic[KEEL_TOPIC_MAX];
     zmq_msg_t body; /* of the last received frame */
 } zmq_bus;
@@ -19,6 +25,7 @@ typedef struct zmq_bus {
 static void bus_publish(void *self, const char *topic, const uint8_t *frame, size_t len)
 {
     zmq_bus *b = self;
+    b->pub_idle = false;
     if (zmq_send(b->pub, topic, strlen(topic), ZMQ_SNDMORE) >= 0)
         (void)zmq_send(b->pub, frame, len, 0);
 }
@@ -26,6 +33,7 @@ static void bus_publish(void *self, const char *topic, const uint8_t *frame, siz
 static void bus_subscribe(void *self, const char *prefix)
 {
     zmq_bus *b = self;
+    b->sub_idle = false;
     KEEL_ASSERT(zmq_setsockopt(b->sub, ZMQ_SUBSCRIBE, prefix, strlen(prefix)) == 0);
 }
 
@@ -52,6 +60,7 @@ static keel_status bus_receive(void *self, keel_bus_frame *out)
     zmq_bus *b = self;
     for (;;) {
         const int n = zmq_recv(b->sub, b->topic, sizeof b->topic - 1, ZMQ_DONTWAIT);
+        b->sub_idle = n < 0 && errno == EAGAIN;
         if (n < 0)
             return KEEL_EUNAVAIL;
         if (!take_parts(b, n))
@@ -67,6 +76,7 @@ static keel_status bus_joined(void *self, char *out, size_t cap)
     uint8_t message[KEEL_TOPIC_MAX + 1];
     for (;;) {
         const int n = zmq_recv(b->pub, message, sizeof message, ZMQ_DONTWAIT);
+        b->pub_idle = n < 0 && errno == EAGAIN;
         if (n < 0)
             return KEEL_EUNAVAIL;
         if (n < 1 || (size_t)n > sizeof message || (size_t)n > cap || message[0] != 1)
@@ -91,6 +101,14 @@ static void bus_close(void *self)
 
 static const keel_bus_ops ops = {bus_publish, bus_subscribe, bus_receive, bus_joined, bus_close};
 
+static int descriptor(void *socket)
+{
+    int fd = -1;
+    size_t size = sizeof fd;
+    KEEL_ASSERT(zmq_getsockopt(socket, ZMQ_FD, &fd, &size) == 0);
+    return fd;
+}
+
 keel_status keel_bus_zmq_open(const keel_bus_zmq_cfg *cfg, keel_bus *bus, keel_err *err)
 {
     const keel_socket_cfg inside = {
@@ -107,6 +125,8 @@ keel_status keel_bus_zmq_open(const keel_bus_zmq_cfg *cfg, keel_bus *bus, keel_e
     status = keel_socket_bind(b->pub, cfg->outbox, err);
     for (int i = 0; i < cfg->peers_n && status == KEEL_OK; i++)
         status = keel_socket_connect(b->sub, cfg->peers[i], err);
+    b->pub_fd = descriptor(b->pub);
+    b->sub_fd = descriptor(b->sub);
     if (status == KEEL_OK) {
         *bus = (keel_bus){b, &ops};
         return KEEL_OK;
@@ -116,12 +136,25 @@ out:
     return status;
 }
 
+/* Something to be taken, in a socket whose descriptor may already have said so. */
+static bool has_input(void *socket)
+{
+    int events = 0;
+    size_t size = sizeof events;
+    KEEL_ASSERT(zmq_getsockopt(socket, ZMQ_EVENTS, &events, &size) == 0);
+    return (events & ZMQ_POLLIN) != 0;
+}
+
+/* zmq_poll asks every socket twice and the system three times for one wait. The descriptors say when
+ * something is new, but only once; so what was touched since it was last found empty is asked. */
 bool keel_bus_zmq_wait(const keel_bus *bus, int extra_fd, int timeout_ms)
 {
     const zmq_bus *b = bus->self;
-    zmq_pollitem_t items[3] = {
-        {b->sub, 0, ZMQ_POLLIN, 0}, {b->pub, 0, ZMQ_POLLIN, 0}, {NULL, extra_fd, ZMQ_POLLIN, 0}};
-    if (zmq_poll(items, extra_fd >= 0 ? 3 : 2, timeout_ms) < 0 && errno == EINTR)
+    struct pollfd items[3] = {
+        {b->sub_fd, POLLIN, 0}, {b->pub_fd, POLLIN, 0}, {extra_fd, POLLIN, 0}};
+    if ((!b->sub_idle && has_input(b->sub)) || (!b->pub_idle && has_input(b->pub)))
+        timeout_ms = 0;
+    if (poll(items, extra_fd >= 0 ? 3 : 2, timeout_ms) < 0)
         return false;
-    return extra_fd >= 0 && (items[2].revents & ZMQ_POLLIN) != 0;
+    return extra_fd >= 0 && (items[2].revents & POLLIN) != 0;
 }

@@ -370,8 +370,21 @@ void keel_log_redis_open(const keel_redis_cfg *cfg, keel_log_store *log)
 
 /* ---- cache: written behind, its answers taken when they are there ---- */
 
+static bool write_all(redis_link *l)
+{
+    int done = 0;
+    while (!done)
+        if (redisBufferWrite(l->context, &done) != REDIS_OK) {
+            drop(l);
+            return false;
+        }
+    return true;
+}
+
 static bool take_pending(redis_link *l, bool wait)
 {
+    if (wait && l->pending > 0 && !write_all(l))
+        return false;
     while (l->pending > 0) {
         void *reply = NULL;
         struct pollfd ready = {l->context->fd, POLLIN, 0};
@@ -392,29 +405,17 @@ static bool take_pending(redis_link *l, bool wait)
     return l->context != NULL;
 }
 
-static bool write_all(redis_link *l)
-{
-    int done = 0;
-    while (!done)
-        if (redisBufferWrite(l->context, &done) != REDIS_OK) {
-            drop(l);
-            return false;
-        }
-    return true;
-}
-
 static void cache_set_last(void *self, const char *topic, const uint8_t *frame, size_t len)
 {
     redis_link *l = self;
     char key[KEY_MAX];
-    if (!connected(l) || !take_pending(l, l->pending >= PENDING_MAX))
+    if (!connected(l) || (l->pending >= PENDING_MAX && !take_pending(l, true)))
         return;
     make_key(l, "last", topic, key);
     const char *argv[] = {"SET", key, (const char *)frame};
     const size_t lens[] = {3, strlen(key), len};
     redisAppendCommandArgv(l->context, 3, argv, lens);
     l->pending++;
-    (void)write_all(l);
 }
 
 static keel_status cache_get_last(void *self, const char *topic, uint8_t *data, size_t cap,
@@ -470,7 +471,7 @@ static keel_status cache_snapshot_get(void *self, const char *service, uint64_t 
 static bool cache_tend(void *self)
 {
     redis_link *l = self;
-    return connected(l) && take_pending(l, false);
+    return connected(l) && (l->pending == 0 || (write_all(l) && take_pending(l, false)));
 }
 
 static const keel_cache_ops cache_ops = {cache_set_last,     cache_get_last, cache_snapshot_put,

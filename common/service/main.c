@@ -28,6 +28,7 @@ enum {
     ENDPOINT_MAX = 256,
     PATH_BYTES = 256,
     REDIS_TIMEOUT_MS = 1000,
+    TURNS_WITHOUT_WAIT = 16, /* then signals are looked for */
 };
 
 #define STOP_LIMIT_NS (5 * KEEL_NS_PER_S)
@@ -288,7 +289,7 @@ static void stop(keel_service *svc, const keel_bus *bus)
 static int loop(keel_service *svc, const keel_bus *bus)
 {
     const int fd = signal_fd();
-    int code = 0;
+    int code = 0, turns = 0;
     bool told = false;
     while (!told && !keel_node_wants_shutdown(svc)) {
         const bool did = keel_node_turn(svc);
@@ -296,6 +297,8 @@ static int loop(keel_service *svc, const keel_bus *bus)
             code = 1;
             break;
         }
+        if (did && ++turns % TURNS_WITHOUT_WAIT != 0)
+            continue; /* the next turn finds out by itself whether there is more */
         int64_t wait_ns = did ? 0 : keel_node_due_ns(svc) - clock_ns(CLOCK_MONOTONIC);
         wait_ns = wait_ns < 0 ? 0 : wait_ns;
         told = keel_bus_zmq_wait(bus, fd, (int)((wait_ns + KEEL_NS_PER_MS - 1) / KEEL_NS_PER_MS));

@@ -527,6 +527,14 @@ static void settle(keel_service *n)
         node_state(n, KEEL_STATE_RUNNING, "");
 }
 
+/* All of a turn in one write, after what others wait for has left. */
+static void send_last_values(keel_service *n)
+{
+    if (n->cache_queued)
+        (void)n->cfg.cache.ops->tend(n->cfg.cache.self);
+    n->cache_queued = false;
+}
+
 bool keel_node_turn(keel_service *svc)
 {
     bool did = node_receive(svc);
@@ -541,6 +549,7 @@ bool keel_node_turn(keel_service *svc)
             did = true;
         settle(svc);
     }
+    send_last_values(svc);
     beat_if_due(svc);
     if (keel_journal_flush(svc->cfg.journal) != KEEL_OK)
         keel_count(svc->cfg.obs, "journal_failed", 1);
@@ -574,6 +583,7 @@ bool keel_node_stop(keel_service *svc)
     }
     if (svc->staged->flushing && !node_flush(svc))
         return false;
+    send_last_values(svc);
     node_beat(svc);
     svc->phase = NODE_STOPPED;
     return true;

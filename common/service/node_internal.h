@@ -168,6 +168,7 @@ struct keel_service {
     uint64_t beats;
     int64_t handler_max_ns;
     bool cache_lost;
+    bool cache_queued; /* last values to be sent at the end of the turn */
     bool log_lost;
     bool passed;    /* live: the last step was closed without somebody */
     bool fresh;     /* no step closed since the start */
@@ -216,7 +217,8 @@ void node_snapshot(keel_service *n, bool now);
 void node_serve(keel_service *n);                                               /* answer resends */
 void node_ask_again(keel_service *n, int line);                                 /* S4 */
 void node_ask_late(keel_service *n, int publisher, uint64_t from, uint64_t to); /* R6 */
-/* R5, live: the newest record of every topic read, from the log, before the first step is opened. */
+/* R5, live: the newest record of every topic read, from the log, before the first step is opened.
+ * */
 keel_status node_catch_up(keel_service *n);
 void node_trim(keel_service *n);
 /* P7: KEEL_ENOTFOUND: requests are taken now; KEEL_EUNAVAIL: cannot be known now. */

@@ -177,8 +177,9 @@ static keel_status take_stored(keel_service *n, node_out *o)
     KEEL_TRY(n->cfg.log.ops->read(n->cfg.log.self, pub->text, step, step, match_stored, &search));
     keel_count(n->cfg.obs, "records_held", 1);
     if (!search.found) {
-        /* In lockstep it was trimmed behind the horizon, and these are its bytes. In live mode it may
-         * never have been: a replay that was given more than the first time. Then it must not be now. */
+        /* In lockstep it was trimmed behind the horizon, and these are its bytes. In live mode it
+         * may never have been: a replay that was given more than the first time. Then it must not
+         * be now. */
         keel_count(n->cfg.obs, "records_absent", 1);
         if (!node_is_lockstep(n)) {
             o->absent = true;
@@ -286,6 +287,7 @@ static void send_out(keel_service *n, const node_out *o)
     if (e.step >= pub->guard_step) { /* P9: a replayed step does not overwrite a newer value */
         node_keep_last(pub, n->frame, len);
         n->cfg.cache.ops->set_last(n->cfg.cache.self, pub->text, n->frame, len);
+        n->cache_queued = true;
         pub->guard_step = e.step;
     }
 }

@@ -9,6 +9,10 @@
 
 enum { PAYLOADS_BYTES = 2 << 20, BLOB_ROOM = 64 << 10 };
 
+/* 32 MiB. A step of 100 fills writes some 50 pages: SQLite's 1000 would put a checkpoint, with its
+ * own syncs, into every twentieth step. */
+#define CHECKPOINT_PAGES "8192"
+
 static const char *const schema[] = {
     "CREATE TABLE runs(run INTEGER PRIMARY KEY, run_id TEXT NOT NULL UNIQUE,"
     " portfolio TEXT NOT NULL, universe TEXT NOT NULL, universe_hash INTEGER NOT NULL,"
@@ -137,7 +141,8 @@ static keel_status open_file(keel_store *store, const keel_store_cfg *cfg, keel_
     int64_t version = 0;
     if (sqlite3_open_v2(cfg->path, &store->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, NULL) !=
             SQLITE_OK ||
-        !execute(store, "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;") ||
+        !execute(store, "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;"
+                        "PRAGMA wal_autocheckpoint=" CHECKPOINT_PAGES ";") ||
         read_number(store, "PRAGMA user_version", &version) != KEEL_OK)
         return sql_error(store, err, cfg->path);
     if (version != 0 && version != KEEL_STORE_SCHEMA)
@@ -388,6 +393,10 @@ keel_status keel_store_check_fill(keel_store *store, const char *fill_id)
 {
     if (store->fills_n == store->fills_max)
         return KEEL_ENOSPC;
+    /* One transaction from the first look on: each look alone would take and give back the locks.
+     * It asks to write only at the commit, which is repeated when another holds the file. */
+    if (sqlite3_get_autocommit(store->db) != 0)
+        (void)execute(store, "BEGIN");
     sqlite3_stmt *s = ledger_store_begin(store, STORE_HAS_FILL);
     sqlite3_bind_text(s, 2, fill_id, -1, SQLITE_STATIC);
     return look_up(store, s);

@@ -372,7 +372,8 @@ static const keel_out *portfolio_output(const keel_out *outs, int n)
 static keel_status write_step(keel_store *store, uint64_t step, keel_ledger *eng,
                               const keel_ledger_out *state, const keel_out *outs, int outs_n)
 {
-    KEEL_TRY(ledger_store_run(store, ledger_store_begin(store, STORE_BEGIN)));
+    if (sqlite3_get_autocommit(store->db) != 0) /* not begun by a look for a fill */
+        KEEL_TRY(ledger_store_run(store, ledger_store_begin(store, STORE_BEGIN)));
     store->new_seal = store->seal;
     for (int f = 0; f < store->fills_n; f++)
         KEEL_TRY(write_fill(store, step, f));

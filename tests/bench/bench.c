@@ -7,6 +7,8 @@
 #include <string.h>
 #include <time.h>
 
+enum { ROWS_ENDLESS = 10000000 };
+
 void bench_add(bench_samples *s, double value)
 {
     if (s->n == s->cap) {
@@ -97,15 +99,15 @@ static void write_config(const char *dir, const bench_world *w)
             "correlation: {rows_min: %d}\n"
             "optimizer: {weight_max: 0.35, drift_threshold: %s}\n"
             "risk: {max_weight: 0.35}\n",
-            w->every_row ? "1h" : "daily", w->rows, w->assets < 100 ? 30 : 120,
-            w->every_row ? "0" : "0.05");
+            w->every_row ? "1h" : "daily", w->rows > 0 ? w->rows : ROWS_ENDLESS,
+            w->assets < 100 ? 30 : 120, w->every_row ? "0" : "0.05");
     fclose(f);
 }
 
 void bench_start(keel_cluster *c, const bench_world *w)
 {
     *c = (keel_cluster){0};
-    snprintf(c->dir, sizeof c->dir, "/tmp/keel-bench-XXXXXX");
+    snprintf(c->dir, sizeof c->dir, "/tmp/bench-keel-XXXXXX");
     if (mkdtemp(c->dir) == NULL)
         bench_die("no run directory in /tmp");
     write_config(c->dir, w);

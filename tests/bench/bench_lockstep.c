@@ -1,8 +1,8 @@
 /* bench_lockstep - steps a second in lockstep: the real processes beside the raw chain.
  *
- * bench_lockstep [--short]. Each round runs the system, then its raw peer, so that both see the same
- * load of the machine; medians over the rounds. cpu_us_step: processor time of all processes of the
- * system for one step, which other work on the machine disturbs less. */
+ * bench_lockstep [--short]. Each round runs the system, then its raw peer, so that both see the
+ * same load of the machine; medians over the rounds. cpu_us_step: processor time of all processes
+ * of the system for one step, which other work on the machine disturbs less. */
 #include "tests/bench/raw.h"
 
 #include <string.h>
@@ -23,8 +23,8 @@ static double cpu_s(pid_t pid)
     long user = 0, system = 0;
     snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
     FILE *f = fopen(path, "r");
-    if (f == NULL ||
-        fscanf(f, "%*d %*s %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %ld %ld", &user, &system) != 2)
+    if (f == NULL || fscanf(f, "%*d %*s %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %ld %ld", &user,
+                            &system) != 2)
         bench_die("%s cannot be read", path);
     fclose(f);
     return (double)(user + system) / (double)sysconf(_SC_CLK_TCK);
@@ -109,11 +109,11 @@ static void run(int assets, bool every_row, int rounds, int steps)
 int main(int argc, char **argv)
 {
     const bool quick = bench_is_short(argc, argv);
-    const int rounds = quick ? 1 : 5;
-    run(14, false, rounds, quick ? 100 : 4000);
+    const int rounds = quick ? 1 : 3;
+    run(14, false, rounds, quick ? 100 : 2000);
     if (quick)
         return 0;
-    run(100, false, rounds, 2000);
-    run(100, true, rounds, 1000);
+    run(100, false, rounds, 1000);
+    run(100, true, rounds, 500);
     return 0;
 }

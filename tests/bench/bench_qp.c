@@ -4,11 +4,11 @@
  * and a band for each sector. Prints one JSON line for each size and kind: the median and the 99th
  * percentile over the bars, and the worst residual of all answers.
  *
- *   cc -O2 -I. tests/bench/bench_qp.c <keel_num_solve, keel_num_la, keel_base> -llapacke -lopenblas
- */
+ * bench_qp [--short]. */
 #include "common/base/rng.h"
 #include "common/num/la/sym.h"
 #include "common/num/solve/qp.h"
+#include "tests/bench/bench.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -84,14 +84,14 @@ static double now_us(void)
     return (double)t.tv_sec * 1e6 + (double)t.tv_nsec * 1e-3;
 }
 
-static void run(market *mk, int warm)
+static void run(market *mk, int warm, int bars)
 {
     keel_qp *qp = keel_qp_new(mk->n, ROWS);
     double us[BARS], worst = 0;
     int iterations = 0, held = 0;
     const keel_qp_problem p = {mk->n,     mk->sectors + 1, mk->s,      mk->c,     mk->lower,
                                mk->upper, mk->a,           mk->row_lo, mk->row_hi};
-    for (int bar = -1; bar < BARS; bar++) {
+    for (int bar = -1; bar < bars; bar++) {
         keel_qp_answer out;
         add_row(mk, 0.97, 0.03);
         if (!warm)
@@ -111,18 +111,19 @@ static void run(market *mk, int warm)
         for (int i = 0; i < mk->n; i++)
             held += out.x[i] > 0;
     }
-    qsort(us, BARS, sizeof us[0], by_size);
+    qsort(us, (size_t)bars, sizeof us[0], by_size);
     printf(
         "{\"bench\": \"qp\", \"n\": %d, \"m\": %d, \"start\": \"%s\", \"bars\": %d, \"held\": %d, "
         "\"p50_us\": %.1f, \"p99_us\": %.1f, \"max_us\": %.1f, \"steps\": %.2f, "
         "\"worst_residual\": %.1e}\n",
-        mk->n, mk->sectors + 1, warm ? "warm" : "cold", BARS, held, us[BARS / 2],
-        us[BARS * 99 / 100], us[BARS - 1], (double)iterations / BARS, worst);
+        mk->n, mk->sectors + 1, warm ? "warm" : "cold", bars, held, us[bars / 2],
+        us[bars * 99 / 100], us[bars - 1], (double)iterations / bars, worst);
     keel_qp_free(&qp);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
+    const bool quick = bench_is_short(argc, argv);
     static const int sizes[] = {8, 100, 500};
     for (size_t k = 0; k < sizeof sizes / sizeof sizes[0]; k++) {
         for (int warm = 1; warm >= 0; warm--) {
@@ -130,7 +131,7 @@ int main(void)
             if (mk == NULL)
                 return 1;
             make(mk, sizes[k]);
-            run(mk, warm);
+            run(mk, warm, quick ? 5 : BARS);
             free(mk);
         }
     }

@@ -1,5 +1,5 @@
-/* Any bytes as the snapshot of an engine (first byte: which). What load refuses leaves the engine as
- * it was, to the byte; what it takes is a state that save writes and load takes again, and with
+/* Any bytes as the snapshot of an engine (first byte: which). What load refuses leaves the engine
+ * as it was, to the byte; what it takes is a state that save writes and load takes again, and with
  * which the engine goes on: valid inputs are taken or refused, and no assertion of it fails. */
 #include "common/base/assert.h"
 #include "tests/fuzz/engines.h"

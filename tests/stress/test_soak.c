@@ -1,5 +1,5 @@
-/* Memory stays bounded: the whole system in one process, thousands of steps, and its resident set no
- * larger at the end than after the warm-up, when rings and windows are full.
+/* Memory stays bounded: the whole system in one process, thousands of steps, and its resident set
+ * no larger at the end than after the warm-up, when rings and windows are full.
  *
  * 3,000 steps, 100,000 with KEEL_LONG=1. Plain main: ends with "N passed, N failed". */
 #include "services/backtest/apps.h"

@@ -1,6 +1,6 @@
-/* R1 as it runs: the log syncs every write, the books are committed with synchronous=FULL, and a record
- * waits for the log's answer: an answer held back by 200 ms holds back every record by as much.
- * Plain main: ends with "N passed, N failed". */
+/* R1 as it runs: the log syncs every write, the books are committed with synchronous=FULL, and a
+ * record waits for the log's answer: an answer held back by 200 ms holds back every record by as
+ * much. Plain main: ends with "N passed, N failed". */
 #include "tests/support/world/cluster.h"
 
 #include <poll.h>

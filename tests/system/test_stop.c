@@ -1,6 +1,6 @@
-/* In lockstep waiting is the flow control: SIGSTOP of any one process of the line stops all steps, and
- * within 2 s the others' heartbeats name it. A stopped log does too, and is named as such.
- * Plain main: ends with "N passed, N failed". */
+/* In lockstep waiting is the flow control: SIGSTOP of any one process of the line stops all
+ * steps, and within 2 s the others' heartbeats name it. A stopped log does too, and is named as
+ * such. Plain main: ends with "N passed, N failed". */
 #include "tests/support/world/cluster.h"
 
 #include <signal.h>

@@ -11,7 +11,8 @@
 
 enum { SNAPSHOT_MAGIC = 0x314c524b /* "KRL1" */ };
 
-/* No rows lead beyond these, rounding included; from within, no push leaves the range of a double. */
+/* No rows lead beyond these, rounding included; from within, no push leaves the range of a double.
+ * */
 #define MEAN_MAX     (2 * KEEL_USABLE_MAX)
 #define COMOMENT_MAX (KEEL_ROLLING_ROWS_MAX * MEAN_MAX * MEAN_MAX)
 

@@ -4,8 +4,8 @@
 
 #include "common/base/pack.h"
 
-/* The next `count` numbers of u are finite and within +-limit; moves u past them. A load() asks this
- * of a copy of its unpacker before it writes the first of them into its state. */
+/* The next `count` numbers of u are finite and within +-limit; moves u past them. A load() asks
+ * this of a copy of its unpacker before it writes the first of them into its state. */
 bool stats_reals_within(keel_unpacker *u, size_t count, double limit);
 
 #endif

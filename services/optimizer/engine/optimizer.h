@@ -48,8 +48,9 @@ typedef struct keel_optimizer_out {
     keel_allocation_proposal allocation;
 } keel_optimizer_out;
 
-/* NULL with *err (may be NULL): what keel_allocator_new refuses, and KEEL_ERANGE or KEEL_EINFEASIBLE
- * with the key for the rest. Owned; end with keel_optimizer_free (safe on NULL and twice). */
+/* NULL with *err (may be NULL): what keel_allocator_new refuses, and KEEL_ERANGE or
+ * KEEL_EINFEASIBLE with the key for the rest. Owned; end with keel_optimizer_free (safe on NULL
+ * and twice). */
 KEEL_MUST_CHECK keel_optimizer *keel_optimizer_new(const keel_optimizer_cfg *cfg, keel_err *err);
 void keel_optimizer_free(keel_optimizer **eng);
 

@@ -1,8 +1,9 @@
-/* Live mode on the in-memory twins: clocks decide who is waited for, so a crashed run need not equal an
- * undisturbed one; but it comes to its end, nothing recorded is contradicted, lost or done twice, and
- * the books are those of the log (R1, R3, R6, P4). Without P4 some schedule fails.
+/* Live mode on the in-memory twins: clocks decide who is waited for, so a crashed run need not
+ * equal an undisturbed one; but it comes to its end, nothing recorded is contradicted, lost or
+ * done twice, and the books are those of the log (R1, R3, R6, P4). Without P4 some schedule fails.
  *
- * Each schedule runs in a child. KEEL_LONG=1 runs more. Plain main: ends with "N passed, N failed". */
+ * Each schedule runs in a child. KEEL_LONG=1 runs more. Plain main: ends with "N passed, N
+ * failed". */
 #include "common/wire/wire.h"
 #include "services/backtest/apps.h"
 #include "services/cli/ledger_check.h"

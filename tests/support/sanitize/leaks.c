@@ -1,7 +1,7 @@
-/* A leak fails the program that has it. LeakSanitizer runs at the end of each process, but Criterion
- * takes no notice of how the child of a test ends once the test has passed: so a child leaves a mark
- * under its parent's id, and the parent, whose destructors run last, fails over it. Linked into
- * every test program of the asan preset. */
+/* A leak fails the program that has it. LeakSanitizer runs at the end of each process, but
+ * Criterion takes no notice of how the child of a test ends once the test has passed: so a child
+ * leaves a mark under its parent's id, and the parent, whose destructors run last, fails over it.
+ * Linked into every test program of the asan preset. */
 #include <sanitizer/lsan_interface.h>
 #include <stdio.h>
 #include <unistd.h>

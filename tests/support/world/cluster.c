@@ -69,7 +69,7 @@ void keel_cluster_start_one(keel_cluster *c, int i)
     c->pids[i] = pid;
 }
 
-static void open_monitor(keel_cluster *c)
+void keel_cluster_monitor(keel_cluster *c)
 {
     char endpoints[KEEL_CLUSTER_SERVICES][128], own[128];
     const char *peers[KEEL_CLUSTER_SERVICES];
@@ -93,7 +93,7 @@ static void open_monitor(keel_cluster *c)
 void keel_cluster_up(keel_cluster *c)
 {
     signal(SIGPIPE, SIG_IGN);
-    open_monitor(c);
+    keel_cluster_monitor(c);
     for (int i = 0; i < KEEL_CLUSTER_SERVICES; i++)
         keel_cluster_arm(c, i, 0, 0);
     for (int i = KEEL_CLUSTER_ALL - 1; i >= 0; i--)

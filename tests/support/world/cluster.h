@@ -48,6 +48,8 @@ void keel_cluster_start(keel_cluster *c, int rows, const char *extra, bool journ
 void keel_cluster_prepare(keel_cluster *c, bool journals);
 /* Configuration is there already (dir/config.yaml). */
 void keel_cluster_up(keel_cluster *c);
+/* Listen to the heartbeats; keel_cluster_up does it. It binds the outbox of the relay. */
+void keel_cluster_monitor(keel_cluster *c);
 void keel_cluster_start_one(keel_cluster *c, int i);
 void keel_cluster_kill(keel_cluster *c, int i); /* kill -9 */
 void keel_cluster_signal(keel_cluster *c, int i, int signal);

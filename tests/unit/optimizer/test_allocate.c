@@ -307,7 +307,7 @@ Test(allocate, refuses_limits_that_cannot_be_met)
         {KEEL_METHOD_FLATTEN, 0, 1, 0, 0, 0, NULL, NULL, KEEL_EINVAL, "method"},
         {KEEL_METHOD_STATIC, 0, 1, 0, 0, 0, NULL, heavy, KEEL_EINFEASIBLE, "weights"},
         {KEEL_METHOD_STATIC, 0, 1, 0, 2, 0, NULL, three, KEEL_EINFEASIBLE, "max_positions"},
-        {KEEL_METHOD_STATIC, 0, .35, 0, 0, 0, NULL, above, KEEL_EREFUSED, "A0"},
+        {KEEL_METHOD_STATIC, 0, .35, 0, 0, 0, NULL, above, KEEL_EINFEASIBLE, "A0"},
     };
     for (size_t k = 0; k < sizeof cases / sizeof cases[0]; k++) {
         keel_err err = {KEEL_OK, ""};
