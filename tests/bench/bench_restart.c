@@ -145,7 +145,6 @@ int main(int argc, char **argv)
 {
     const bool quick = bench_is_short(argc, argv);
     run(0, quick ? 50 : 3000, quick ? 1 : 7);
-    if (!quick)
-        run(10, 2000, 7);
+    run(20, quick ? 50 : 1000, quick ? 1 : 5);
     return 0;
 }
