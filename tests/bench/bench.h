@@ -1,4 +1,4 @@
-/* bench.h - what the bench programs share: samples, one JSON line for a result, a world of n assets.
+/* bench.h - what the bench programs share: samples, clocks, a world of n assets.
  *
  * ROOM     tests/bench. Plain programs; a wrong answer ends them, a slow one is only printed.
  */

@@ -1,7 +1,7 @@
 /* bench_restart - how soon a killed service is back, in a lockstep and in a live run.
  *
- * bench_restart [--short]. Each service in turn is ended by kill -9 and started again at once. Times
- * from exec to its heartbeat that says RUNNING, and to the next step it closes. */
+ * bench_restart [--short]. Each service in turn is ended by kill -9 and started again at once.
+ * Times from exec to its heartbeat that says RUNNING, and to the next step it closes. */
 #include "tests/bench/raw.h"
 
 #include "common/base/timefmt.h"

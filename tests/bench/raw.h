@@ -1,8 +1,8 @@
-/* raw.h - the peer: the same hops, message sizes and awaited writes over ZeroMQ, without any engine.
+/* raw.h - the peer: the same hops, message sizes and awaited writes over ZeroMQ, no engine.
  *
  * ROOM     tests/bench.
- * SHAPE    bench_survey runs the real system for a while and notes what each service sends in a step:
- *          how many messages of which size on each topic, how large its StepEnd is. bench_raw_start
+ * SHAPE    bench_survey runs the real system for a while and notes what each service sends in a
+ *          step: how many messages of which size on each topic, how large its StepEnd is. bench_raw_start
  *          then forks seven processes that send exactly this, each waiting for the line of the
  *          service it stands for and subscribing to what that reads. Awaited are: one MULTI of
  *          execution for plans and one for fills and PlanDone, one MULTI of risk (appendfsync
