@@ -1,8 +1,8 @@
 /* bench_lockstep - steps a second in lockstep: the real processes beside the raw chain.
  *
  * bench_lockstep [--short]. Each round runs the system, then its raw peer, so that both see the
- * same load of the machine; medians over the rounds. cpu_us_step: processor time of all processes of the
- * system for one step, which other work on the machine disturbs less. */
+ * same load of the machine; medians over the rounds. cpu_us_step: processor time of all processes
+ * of the system for one step, which other work on the machine disturbs less. */
 #include "tests/bench/raw.h"
 
 #include <string.h>

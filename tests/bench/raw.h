@@ -2,8 +2,8 @@
  *
  * ROOM     tests/bench.
  * SHAPE    bench_survey runs the real system for a while and notes what each service sends in a
- *          step: how many messages of which size on each topic, how large its StepEnd is. bench_raw_start
- *          then forks seven processes that send exactly this, each waiting for the line of the
+ *          step: how many messages of which size on each topic, how large its StepEnd is.
+ *          bench_raw_start then forks seven processes that send exactly this, each waiting for the line of the
  *          service it stands for and subscribing to what that reads. Awaited are: one MULTI of
  *          execution for plans and one for fills and PlanDone, one MULTI of risk (appendfsync
  *          always), one transaction of the ledger (WAL, synchronous=FULL) with as many rows and
