@@ -1,8 +1,8 @@
-/* bench_chain - from a row to the approved allocation of 100 assets, live: Keel beside the raw chain.
+/* bench_chain - from a row to the approved allocation of 100 assets, live, beside raw ZeroMQ.
  *
  * bench_chain [--short]. Every row is a rebalance. Measured at a reader outside, on risk's outbox:
- * the time from the row's publish_ns to the approval's publish_ns and to its arrival. Rounds run the
- * system, then its raw peer; medians over the rounds of each round's quantiles. */
+ * the time from the row's publish_ns to the approval's publish_ns and to its arrival. Rounds run
+ * the system, then its raw peer; medians over the rounds of each round's quantiles. */
 #include "tests/bench/raw.h"
 
 #include "common/base/timefmt.h"

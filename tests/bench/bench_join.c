@@ -38,7 +38,7 @@ static pid_t start_relay(const keel_cluster *c)
     return pid;
 }
 
-/* The system of the run without the monitor, whose outbox is the relay's. */
+/* ms from the first call to the first last value; *joined_ms: to the confirmed join. */
 static double join_door(const char *dir, double *joined_ms)
 {
     char out[128], in[128], server[128], secret[128];
