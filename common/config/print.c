@@ -1,21 +1,40 @@
+#include "common/base/text.h"
 #include "common/config/config_internal.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
+/* Code point of a UTF-8 character of two or three bytes. */
+static unsigned code_of(const unsigned char *c, size_t len)
+{
+    return len == 2 ? (c[0] & 0x1fu) << 6 | (c[1] & 0x3fu)
+                    : (c[0] & 0xfu) << 12 | (c[1] & 0x3fu) << 6 | (c[2] & 0x3fu);
+}
+
+/* What libyaml would refuse in a text, or fold as it does the end of a line. */
+static bool must_be_escaped(unsigned code)
+{
+    return code < 0xa0 || code == 0x2028 || code == 0x2029 || code == 0xfeff || code >= 0xfffe;
+}
+
 static void put_quoted(const char *text, FILE *to)
 {
     fputc('"', to);
-    for (const unsigned char *c = (const unsigned char *)text; *c != '\0'; c++) {
+    for (const char *at = text; *at != '\0';) {
+        const unsigned char *c = (const unsigned char *)at;
+        const size_t step = keel_text_utf8_step(at, strlen(at)), len = step > 0 ? step : 1;
         if (*c == '"' || *c == '\\')
             fprintf(to, "\\%c", *c);
         else if (*c == '\n')
             fputs("\\n", to);
-        else if (*c < ' ')
+        else if (*c < ' ' || *c == 0x7f)
             fprintf(to, "\\u%04x", *c);
+        else if ((len == 2 || len == 3) && must_be_escaped(code_of(c, len)))
+            fprintf(to, "\\u%04x", code_of(c, len));
         else
-            fputc(*c, to);
+            fwrite(at, 1, len, to);
+        at += len;
     }
     fputc('"', to);
 }

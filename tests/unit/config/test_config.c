@@ -432,3 +432,25 @@ Test(config, nodes_parse_with_their_own_bounds)
     cr_assert_eq(share, 0.4);
     keel_config_free(&config);
 }
+
+Test(config, prints_line_ends_and_invisible_characters_so_that_they_load_again)
+{
+    static const char *const texts[] = {"a\\L b", "\\P", "\\N", "\\x7f", "\\x80", "\\uFEFF", "\\t"};
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
+        char yaml[64];
+        target one, two;
+        keel_err err = {.status = KEEL_OK};
+        snprintf(yaml, sizeof yaml, "feed: {name: \"%s\"}", texts[i]);
+        keel_config *config = load(yaml, &err);
+        cr_assert_not_null(config, "%s", err.text);
+        cr_assert_eq(keel_config_bind(config, rows, &one, &err), KEEL_OK, "%s", err.text);
+        char *text = printed(config, false, false);
+        keel_config *again = load(text, &err);
+        cr_assert_not_null(again, "%s: %s", texts[i], err.text);
+        cr_assert_eq(keel_config_bind(again, rows, &two, &err), KEEL_OK, "%s", err.text);
+        cr_assert_str_eq(one.name, two.name, "%s", texts[i]);
+        free(text);
+        keel_config_free(&config);
+        keel_config_free(&again);
+    }
+}
