@@ -105,8 +105,7 @@ static keel_status start(keel_host *h, int number, keel_err *err)
                          .clock_arg = h,
                          .without = h->cfg.without,
                          .ring_steps = h->cfg.ring_steps,
-                         .snapshot_steps = h->cfg.snapshot_steps,
-                         .snapshot_gap_ns = h->cfg.snapshot_gap_ns};
+                         .snapshot_steps = h->cfg.snapshot_steps};
     const char *run = (h->cfg.without & KEEL_WITHOUT_R4) != 0 ? "" : h->cfg.settings->run_id;
     keel_twin_log(h->twin, run, &cfg.log);
     keel_twin_cache(h->twin, run, &cfg.cache);

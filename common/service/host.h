@@ -36,7 +36,6 @@ typedef struct keel_host_cfg {
     unsigned without;     /* KEEL_WITHOUT_*, for tests */
     int ring_steps;       /* 0 = the default, as the next two */
     int snapshot_steps;
-    int64_t snapshot_gap_ns;
     const char *journal_dir;  /* NULL = no journals */
     keel_log_level log_level; /* of what goes to stderr; 0 = errors only */
 } keel_host_cfg;

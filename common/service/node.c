@@ -452,7 +452,7 @@ static bool take_entry(keel_service *n)
     n->handled = false;
     n->entry++;
     if ((n->cfg.without & KEEL_WITHOUT_S3) != 0)
-        node_snapshot(n, false);
+        (void)node_snapshot(n);
     return true;
 }
 
@@ -504,13 +504,13 @@ static void finish_step(keel_service *n)
     if (!n->passed && n->phase == NODE_WORKING && !n->log_lost)
         say_working(n);
     n->passed = false;
-    if ((n->cfg.without & KEEL_WITHOUT_S3) == 0)
-        node_snapshot(n, false);
 }
 
 /* As far along the line as it goes; true when a step was finished. */
 static bool advance(keel_service *n)
 {
+    if (!n->opened && (n->cfg.without & KEEL_WITHOUT_S3) == 0 && !node_snapshot(n)) /* S3 */
+        return false;
     if (n->ended || (n->stopping && !n->opened))
         return false;
     if (!n->opened && !open_step(n))
@@ -603,7 +603,6 @@ bool keel_node_stop(keel_service *svc)
     if (!svc->stopping) {
         svc->stopping = true;
         node_state(svc, KEEL_STATE_STOPPING, "");
-        node_snapshot(svc, true); /* S3: only when between two steps */
     }
     if (svc->staged->flushing && !node_flush(svc))
         return false;

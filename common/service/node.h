@@ -29,6 +29,9 @@ enum {
     KEEL_WITHOUT_P4 = 1 << 7, /* live: start from the snapshot and believe what was computed */
 };
 
+/* P2: every service saves its state after the steps that are multiples of it. */
+enum { KEEL_SNAPSHOT_STEPS = 256 };
+
 /* Where a crash hurts differently. Tests count that each was hit. */
 typedef enum keel_stage {
     KEEL_STAGE_BEFORE_RECORD = 1, /* handled, nothing written yet */
@@ -52,10 +55,9 @@ typedef struct keel_node_cfg {
     void *clock_arg;
     void (*at_stage)(void *arg, keel_stage stage); /* NULL but in tests that crash there */
     void *stage_arg;
-    unsigned without;        /* KEEL_WITHOUT_*; 0 */
-    int ring_steps;          /* 0 = KEEL_RING_STEPS */
-    int snapshot_steps;      /* 0 = 64 */
-    int64_t snapshot_gap_ns; /* < 0 = none, 0 = one second */
+    unsigned without;   /* KEEL_WITHOUT_*; 0 */
+    int ring_steps;     /* 0 = KEEL_RING_STEPS */
+    int snapshot_steps; /* 0 = KEEL_SNAPSHOT_STEPS */
 } keel_node_cfg;
 
 /* Open the app; nothing is sent yet. NULL and *err when its configuration is refused. An app that says

@@ -141,9 +141,8 @@ static void take(keel_service *n, const keel_request *r, const char *id)
         queue_change(n, r, id);
         return;
     case KEEL_ASK_SNAPSHOT:
-        node_snapshot(n, true);
-        if (n->snapshot_step != n->done)
-            error = "not between two steps, or nowhere to write; try again";
+        if (n->snapshot_step == 0 || !node_snapshot(n))
+            error = "no snapshot yet: all services save after the same steps, every 256";
         break;
     case KEEL_ASK_RESET_COUNTERS:
         keel_counters_reset(n->cfg.obs);

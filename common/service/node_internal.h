@@ -161,7 +161,6 @@ struct keel_service {
     int seqs_n;
 
     uint64_t snapshot_step; /* newest durable one */
-    int64_t snapshot_ns;    /* when it was taken */
     uint64_t horizon;
     int64_t beat_due_ns;
     int64_t recover_due_ns;
@@ -196,6 +195,8 @@ uint64_t node_open_step(const keel_service *n);
 void node_outs_reset(keel_service *n);
 /* Journal, log, publish what is staged. False: not now (the state says why); call again. */
 bool node_flush(keel_service *n);
+/* DEGRADED, with the system's own reason; always false. */
+bool node_hold_back(keel_service *n, const char *what, const char *reason);
 bool node_end_step(keel_service *n);      /* StepEnd */
 keel_status node_commit(keel_service *n); /* to the service's own store; KEEL_EUNAVAIL: not now */
 void node_send(keel_service *n, keel_topic topic, const char *key, keel_payload type,
@@ -216,7 +217,8 @@ node_peer *node_peer_of(keel_service *n, const char *name);
 /* node_recover.c: start, snapshots, resends, trimming */
 bool node_recover(keel_service *n); /* true once NODE_WORKING */
 void node_rewind(keel_service *n, uint64_t bound);
-void node_snapshot(keel_service *n, bool now);
+/* P2: take the snapshot that is owed after this step. False: the log cannot be reached; call again. */
+bool node_snapshot(keel_service *n);
 void node_serve(keel_service *n);                                               /* answer resends */
 void node_ask_again(keel_service *n, int line);                                 /* S4 */
 void node_ask_late(keel_service *n, int publisher, uint64_t from, uint64_t to); /* R6 */

@@ -293,7 +293,7 @@ static void send_out(keel_service *n, const node_out *o)
     }
 }
 
-static bool hold_back(keel_service *n, const char *what, const char *reason)
+bool node_hold_back(keel_service *n, const char *what, const char *reason)
 {
     char text[KEEL_REASON_TEXT_MAX];
     snprintf(text, sizeof text, "%s; nothing is published until it is recorded", what);
@@ -309,12 +309,12 @@ static bool write_down(keel_service *n)
     n->staged->flushing = true;
     keel_arena_reset(&n->wire_arena);
     if (keel_journal_flush(n->cfg.journal) != KEEL_OK)
-        return hold_back(n, "journal cannot be written", strerror(errno));
+        return node_hold_back(n, "journal cannot be written", strerror(errno));
     const keel_status status = own_store ? node_commit(n) : make_durable(n);
     if (status != KEEL_OK && (own_store || (n->cfg.without & KEEL_WITHOUT_R1) == 0))
-        return own_store
-                   ? hold_back(n, "books cannot be written", n->blame)
-                   : hold_back(n, "log cannot be written", n->cfg.log.ops->why(n->cfg.log.self));
+        return own_store ? node_hold_back(n, "books cannot be written", n->blame)
+                         : node_hold_back(n, "log cannot be written",
+                                          n->cfg.log.ops->why(n->cfg.log.self));
     n->log_lost = false;
     return true;
 }

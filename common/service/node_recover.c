@@ -162,23 +162,24 @@ static keel_status store_snapshot(keel_service *n, uint64_t step, const uint8_t 
     return n->cfg.log.ops->snapshot_put(n->cfg.log.self, n->spec->name, step, data, len);
 }
 
-/* S3: only between steps; P2: every 64 steps, at most one a second. */
-static bool snapshot_due(const keel_service *n)
+/* P2: everyone's snapshots are of the same steps, so that whoever has to go back finds all others at
+ * the step it goes back to, and nobody is driven further back by them. */
+static uint64_t snapshot_every(const keel_service *n)
 {
-    const int steps = n->cfg.snapshot_steps > 0 ? n->cfg.snapshot_steps : 64;
-    const int64_t gap = n->cfg.snapshot_gap_ns == 0 ? KEEL_NS_PER_S : n->cfg.snapshot_gap_ns;
-    return n->done >= n->snapshot_step + (uint64_t)steps &&
-           (gap < 0 || node_mono(n) - n->snapshot_ns >= gap);
+    return n->cfg.snapshot_steps > 0 ? (uint64_t)n->cfg.snapshot_steps : KEEL_SNAPSHOT_STEPS;
 }
 
-void node_snapshot(keel_service *n, bool now)
+static bool snapshot_owed(const keel_service *n)
 {
-    const bool between = !n->opened || (n->cfg.without & KEEL_WITHOUT_S3) != 0;
-    if (n->spec->save == NULL || n->spec->commit != NULL || !between || n->done == 0 ||
-        (!now && !snapshot_due(n)))
-        return;
+    return n->spec->save != NULL && n->spec->commit == NULL && n->done > n->snapshot_step &&
+           n->done % snapshot_every(n) == 0;
+}
+
+static keel_status take_snapshot(keel_service *n)
+{
     keel_snapshot_record *s = keel_xcalloc(1, sizeof *s);
     uint8_t *state = NULL;
+    size_t len = 0;
     snprintf(s->service, sizeof s->service, "%s", n->spec->name);
     s->step = n->done;
     s->format = SNAPSHOT_FORMAT;
@@ -186,18 +187,31 @@ void node_snapshot(keel_service *n, bool now)
     s->state = state;
     uint8_t *outputs = pack_outputs(n, s);
     s->state_hash = seal_of(s);
-    size_t len = 0;
-    if (keel_wire_put_snapshot_record(s, n->scratch, KEEL_PAYLOAD_BYTES_MAX, &len) != KEEL_OK)
-        keel_count(n->cfg.obs, "snapshots_oversized", 1);
-    else if (store_snapshot(n, s->step, n->scratch, len) != KEEL_OK)
-        keel_count(n->cfg.obs, "snapshots_failed", 1);
-    else
-        n->snapshot_step = s->step;
-    n->snapshot_ns = node_mono(n);
+    keel_status status = keel_wire_put_snapshot_record(s, n->scratch, KEEL_PAYLOAD_BYTES_MAX, &len);
+    if (status == KEEL_OK)
+        status = store_snapshot(n, s->step, n->scratch, len);
     keel_free(&state);
     keel_free(&outputs);
     keel_free(&s);
-    node_trim(n);
+    return status;
+}
+
+bool node_snapshot(keel_service *n)
+{
+    if (!snapshot_owed(n))
+        return true;
+    const keel_status status = take_snapshot(n);
+    if (status == KEEL_OK) {
+        n->snapshot_step = n->done;
+        node_trim(n);
+        return true;
+    }
+    keel_count(n->cfg.obs, "snapshots_failed", 1);
+    /* The cache only saves a warm-up. What belongs into the log is waited for: a step that one service
+     * skipped could drive all of them back to the start. */
+    if (in_cache(n) || status != KEEL_EUNAVAIL)
+        return true;
+    return node_hold_back(n, "snapshot cannot be written", n->cfg.log.ops->why(n->cfg.log.self));
 }
 
 /* P3: trim only behind the horizon (the oldest of the newest snapshots) and what the ledger has. */
@@ -453,7 +467,6 @@ bool node_recover(keel_service *n)
     read_last_values(n);
     node_stage(n, KEEL_STAGE_RECOVERING);
     n->epoch_ns = n->cfg.wall_ns(n->cfg.clock_arg);
-    n->snapshot_ns = node_mono(n);
     n->fresh = true;
     n->caught_up = false;
     restart_steps(n);

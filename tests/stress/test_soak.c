@@ -103,8 +103,7 @@ int main(void)
                                .tap = tap,
                                .epoch_ns = 1,
                                .busy_tick_ns = 5 * INT64_C(1000000), /* so that hearts beat */
-                               .ring_steps = of->ring_steps,
-                               .snapshot_gap_ns = -1};
+                               .ring_steps = of->ring_steps};
     keel_host *host = keel_host_new(&cfg, &err);
     if (host == NULL) {
         fprintf(stderr, "%s\n", err.text);

@@ -236,7 +236,6 @@ static int run_world(uint64_t seed, unsigned without, bool quiet)
                          .judge_arg = &c,
                          .epoch_ns = 1,
                          .without = without,
-                         .snapshot_gap_ns = -1,
                          .snapshot_steps = 8,
                          .log_level = log_level};
     c.lose = seed != 0 ? losses[keel_chaos_below(&c, 4)] : 0;

@@ -123,7 +123,6 @@ static outcome run_world(uint64_t seed, unsigned without, scene what)
                          .judge_arg = &c,
                          .epoch_ns = 1,
                          .without = without,
-                         .snapshot_gap_ns = -1,
                          .busy_tick_ns = 5 * INT64_C(1000000), /* so that hearts beat */
                          .log_level = log_level};
     if (seed != 0) {

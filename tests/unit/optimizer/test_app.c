@@ -248,8 +248,7 @@ static keel_host *start(const keel_config *config, record *r, keel_err *err)
                                .tap = tap,
                                .tap_arg = r,
                                .epoch_ns = 1,
-                               .snapshot_steps = 8,
-                               .snapshot_gap_ns = -1};
+                               .snapshot_steps = 8};
     return keel_host_new(&cfg, err);
 }
 
