@@ -15,8 +15,7 @@ typedef struct zmq_bus {
     void *sub; /* SUB, connected to all peers */
     int pub_fd;
     int sub_fd;
-    bool
-        pub_idle; /* nothing was left in it, and it was not touched since: its descriptor will tell */
+    bool pub_idle; /* nothing was left in it and it was not touched since: its descriptor tells */
     bool sub_idle;
     char topic[KEEL_TOPIC_MAX];
     zmq_msg_t body; /* of the last received frame */
@@ -145,8 +144,9 @@ static bool has_input(void *socket)
     return (events & ZMQ_POLLIN) != 0;
 }
 
-/* zmq_poll asks every socket twice and the system three times for one wait. The descriptors say when
- * something is new, but only once; so what was touched since it was last found empty is asked. */
+/* zmq_poll asks every socket twice and the system three times for one wait. The descriptors say
+ * when something is new, but only once; so what was touched since it was last found empty is
+ * asked. */
 bool keel_bus_zmq_wait(const keel_bus *bus, int extra_fd, int timeout_ms)
 {
     const zmq_bus *b = bus->self;

@@ -3,8 +3,8 @@
  * A context is dead after any error or time-out, because a late reply would be taken for the next
  * one's: it is freed and made anew, never reconnected in place. Arguments carry their lengths, so
  * that bytes with NUL pass. Every element of an EXEC's array is looked at: it may hold an error.
- * A cache that accepts and does not answer is found out by its silence; until it has answered a PING
- * it is sent nothing else, so that it never slows a step. */
+ * A cache that accepts and does not answer is found out by its silence; until it has answered a
+ * PING it is sent nothing else, so that it never slows a step. */
 #include "common/base/assert.h"
 #include "common/base/mem.h"
 #include "common/cache/store.h"

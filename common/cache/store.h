@@ -63,8 +63,8 @@ typedef struct keel_log_store {
 } keel_log_store;
 
 typedef struct keel_cache_ops {
-    /* Queue the newest envelope of a topic; tend sends it. Never waits for the server's answer. Lost
-     * when it is down. */
+    /* Queue the newest envelope of a topic; tend sends it. Never waits for the server's answer.
+     * Lost when it is down. */
     void (*set_last)(void *self, const char *topic, const uint8_t *frame, size_t len);
     /* The stored envelope of a topic: KEEL_ENOTFOUND, KEEL_EUNAVAIL. data: caller's buffer. */
     keel_status (*get_last)(void *self, const char *topic, uint8_t *data, size_t cap, size_t *len);

@@ -24,8 +24,8 @@ struct keel_journal {
     size_t written; /* of buf, when a write was short */
 };
 
-/* Where the last whole record ends: a kill, or a full disk, cuts one off, and what is written behind
- * it could not be read. Only heads are looked at, for a journal may be long. */
+/* Where the last whole record ends: a kill, or a full disk, cuts one off, and what is written
+ * behind it could not be read. Only heads are looked at, for a journal may be long. */
 static keel_status whole_records(int fd, uint64_t *end)
 {
     uint64_t at = 0;

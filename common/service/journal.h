@@ -29,8 +29,8 @@ typedef enum keel_journal_kind {
 
 typedef struct keel_journal keel_journal;
 
-/* Append to {dir}/{service}.journal, made when absent. A last record that was cut off is removed, so
- * that what follows can be read. KEEL_EIO with *err. */
+/* Append to {dir}/{service}.journal, made when absent. A last record that was cut off is removed,
+ * so that what follows can be read. KEEL_EIO with *err. */
 KEEL_MUST_CHECK keel_journal *keel_journal_open(const char *dir, const char *service,
                                                 keel_err *err);
 void keel_journal_close(keel_journal **journal);

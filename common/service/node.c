@@ -234,8 +234,8 @@ keel_service *keel_node_new(const keel_node_cfg *cfg, keel_err *err)
     make_line(n);
     subscribe_control(n);
     node_state(n, KEEL_STATE_STARTING, "");
-    /* A configuration that the app refuses is a refusal to start, not a state; a resource that is not
-     * there now is opened by the recovery, which says so until it is. */
+    /* A configuration that the app refuses is a refusal to start, not a state; a resource that is
+     * not there now is opened by the recovery, which says so until it is. */
     keel_status opened = keel_config_bind(cfg->config, cfg->spec->cfg, n->app, err);
     if (opened == KEEL_OK)
         opened = cfg->spec->open(n, n->app, err);

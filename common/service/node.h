@@ -60,7 +60,8 @@ typedef struct keel_node_cfg {
     int snapshot_steps; /* 0 = KEEL_SNAPSHOT_STEPS */
 } keel_node_cfg;
 
-/* Open the app; nothing is sent yet. NULL and *err when its configuration is refused. An app that says
+/* Open the app; nothing is sent yet. NULL and *err when its configuration is refused. An app that
+ * says
  * KEEL_EUNAVAIL is opened again by the recovery: WARMING until then. */
 KEEL_MUST_CHECK keel_service *keel_node_new(const keel_node_cfg *cfg, keel_err *err);
 

@@ -217,7 +217,8 @@ node_peer *node_peer_of(keel_service *n, const char *name);
 /* node_recover.c: start, snapshots, resends, trimming */
 bool node_recover(keel_service *n); /* true once NODE_WORKING */
 void node_rewind(keel_service *n, uint64_t bound);
-/* P2: take the snapshot that is owed after this step. False: the log cannot be reached; call again. */
+/* P2: take the snapshot that is owed after this step. False: the log cannot be reached; call
+ * again. */
 bool node_snapshot(keel_service *n);
 void node_serve(keel_service *n);                                               /* answer resends */
 void node_ask_again(keel_service *n, int line);                                 /* S4 */

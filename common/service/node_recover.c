@@ -48,8 +48,8 @@ typedef struct snapshot_load {
     uint64_t step; /* of the snapshot that was looked at */
 } snapshot_load;
 
-/* Of everything that a restart takes from a snapshot, so that no flipped bit is taken for state, nor
- * sent again for an output. */
+/* Of everything that a restart takes from a snapshot, so that no flipped bit is taken for state,
+ * nor sent again for an output. */
 static uint64_t seal_of(const keel_snapshot_record *s)
 {
     uint64_t seal[4] = {s->step, s->format, keel_hash(s->state, s->state_len), 0};
@@ -162,8 +162,8 @@ static keel_status store_snapshot(keel_service *n, uint64_t step, const uint8_t 
     return n->cfg.log.ops->snapshot_put(n->cfg.log.self, n->spec->name, step, data, len);
 }
 
-/* P2: everyone's snapshots are of the same steps, so that whoever has to go back finds all others at
- * the step it goes back to, and nobody is driven further back by them. */
+/* P2: everyone's snapshots are of the same steps, so that whoever has to go back finds all others
+ * at the step it goes back to, and nobody is driven further back by them. */
 static uint64_t snapshot_every(const keel_service *n)
 {
     return n->cfg.snapshot_steps > 0 ? (uint64_t)n->cfg.snapshot_steps : KEEL_SNAPSHOT_STEPS;
@@ -203,12 +203,13 @@ bool node_snapshot(keel_service *n)
     const keel_status status = take_snapshot(n);
     if (status == KEEL_OK) {
         n->snapshot_step = n->done;
+        n->log_lost = n->log_lost && in_cache(n);
         node_trim(n);
         return true;
     }
     keel_count(n->cfg.obs, "snapshots_failed", 1);
-    /* The cache only saves a warm-up. What belongs into the log is waited for: a step that one service
-     * skipped could drive all of them back to the start. */
+    /* The cache only saves a warm-up. What belongs into the log is waited for: a step that one
+     * service skipped could drive all of them back to the start. */
     if (in_cache(n) || status != KEEL_EUNAVAIL)
         return true;
     return node_hold_back(n, "snapshot cannot be written", n->cfg.log.ops->why(n->cfg.log.self));

@@ -54,8 +54,7 @@ typedef struct keel_line {
     int delta;             /* 0 or -1 */
     bool after_end; /* taken after this service's own StepEnd(k): the step is over only then */
     keel_status (*on_closed)(keel_service *svc, void *app, uint64_t step);
-    bool
-        never_passed; /* live: waited for however long it takes, because its records make the books */
+    bool never_passed; /* live: waited for however long it takes: its records make the books */
 } keel_line;
 
 typedef struct keel_service_spec {
@@ -70,8 +69,8 @@ typedef struct keel_service_spec {
     keel_topic
         request_topic; /* P7: record that names the requests taken; KEEL_TOPIC_COUNT = none */
 
-    /* KEEL_EUNAVAIL: what it needs is not there now, and it is called again; nothing may be held. Any
-     * other status is a refusal to start. */
+    /* KEEL_EUNAVAIL: what it needs is not there now, and it is called again; nothing may be held.
+     * Any other status is a refusal to start. */
     keel_status (*open)(keel_service *svc, void *app, keel_err *err);
     void (*close)(void *app);
     /* Snapshot of everything between two steps; NULL = the service has none (feed, ledger). */

@@ -28,9 +28,7 @@ typedef struct keel_settings {
     const char *currency;              /* universe.currency */
     const char *portfolio;             /* portfolio.name */
     int max_positions;                 /* CF01; 0 = no limit */
-    double correlation_threshold;      /* CF02 */
     int correlation_window_days;       /* CF03 */
-    double max_portfolio_risk;         /* CF04 */
     double max_drawdown;               /* CF05 */
     const char *rebalancing_frequency; /* CF07: daily weekly monthly or a duration */
     int64_t rebalancing_ns;            /* from it; monthly = 0 with rebalancing_monthly */

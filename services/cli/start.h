@@ -13,9 +13,9 @@
 KEEL_MUST_CHECK keel_status keel_start_write_config(keel_run_config *config, const keel_args *args,
                                                     const keel_run *run, keel_err *err);
 
-/* Ask every service whether it takes this file and the settings of args, so that a refusal names the
- * line that was written by hand and not its copy in the run directory. Returns an exit code; what is
- * wrong is printed. Nothing is refused for what the file leaves to the run. */
+/* Ask every service whether it takes this file and the settings of args, so that a refusal names
+ * the line that was written by hand and not its copy in the run directory. Returns an exit code;
+ * what is wrong is printed. Nothing is refused for what the file leaves to the run. */
 int keel_start_check(const char *config, const keel_args *args, const keel_cli *cli);
 
 /* Stores, relay, services. Returns an exit code; what is wrong is printed, with the last lines of

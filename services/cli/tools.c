@@ -64,6 +64,19 @@ static int list_journals(const char *folder, glob_t *found, const char **words, 
     return n;
 }
 
+/* A journal that lies in a run's folder ({run}/journal/x.journal) belongs to that run's configuration,
+ * whichever run is the newest. */
+static void config_beside(const char *journal, char config[KEEL_PATH_CAP])
+{
+    char own[KEEL_PATH_CAP];
+    const char *slash = strrchr(journal, '/');
+    if (slash == NULL || snprintf(own, sizeof own, "%.*s/../config.yaml", (int)(slash - journal),
+                                  journal) >= (int)sizeof own)
+        return;
+    if (access(own, R_OK) == 0)
+        memcpy(config, own, sizeof own);
+}
+
 int keel_verb_replay(const keel_args *args, const keel_cli *cli)
 {
     char program[2 * KEEL_PATH_CAP], config[KEEL_PATH_CAP], journal[KEEL_PATH_CAP];
@@ -85,6 +98,8 @@ int keel_verb_replay(const keel_args *args, const keel_cli *cli)
     if (keel_program_path("backtest", program, &err) != KEEL_OK)
         return keel_cli_fail(cli, &err);
     keel_run_file(&run, "config.yaml", config);
+    if (args->operands_n > 0 && keel_args_text(args, "run") == NULL)
+        config_beside(path, config);
     if (keel_args_on(args, "json"))
         words[n++] = "--json";
     const int before = n;

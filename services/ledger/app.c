@@ -294,7 +294,8 @@ static keel_status open_app(keel_service *svc, void *arg, keel_err *err)
         keel_ledger_free(&a->engine);
         return err->status;
     }
-    keel_service_count(svc, "sqlite_synchronous", (uint64_t)keel_store_synchronous(a->store));
+    keel_service_count(
+        svc, keel_store_synchronous(a->store) == 2 ? "opened_sync_full" : "opened_unsynced", 1);
     return KEEL_OK;
 }
 

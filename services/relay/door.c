@@ -226,9 +226,9 @@ static bool from_reader(relay_door *door)
     return true;
 }
 
-/* Take the subscriptions that have arrived. A client subscribes to its replies before it asks, but on
- * another link; and zmq_recv without waiting looks for news only once in a while, so the events are
- * asked for, which makes it look. */
+/* Take the subscriptions that have arrived. A client subscribes to its replies before it asks,
+ * but on another link; and zmq_recv without waiting looks for news only once in a while, so the
+ * events are asked for, which makes it look. */
 static void settle_readers(relay_door *door)
 {
     int events = 0;

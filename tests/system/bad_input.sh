@@ -107,7 +107,7 @@ expect 3 'is not a whole number' "$keel" demo --feed.rows=abc
 expect 3 'did you mean 0.5 or 50%' "$keel" demo --optimizer.weight_max=50
 
 # ---- bounds that cannot be met are named at the start; a singular covariance is not an error ----
-expect 3 'the upper bounds of 8 instruments sum to 0.08' "$keel" demo --optimizer.weight_max=0.01
+expect 6 'the upper bounds of 8 instruments sum to 0.08' "$keel" demo --optimizer.weight_max=0.01
 expect 0 'run demo-' "$keel" demo --rows 40 --correlation.rows_min=2
 awk -F, -v OFS=, 'NR == 1 { print; next } { print $1, $2, 2 * $2, 3 * $2 }' good.csv >same.csv
 expect 0 'run demo-' "$keel" demo --data same.csv

@@ -138,8 +138,10 @@ static void check_settings(const keel_cluster *c)
     verdict(strstr(answer, "always") != NULL, "the log runs with appendfsync always");
     ask_redis(c->redis[0].socket, "CONFIG GET appendonly\r\n", answer, sizeof answer);
     verdict(strstr(answer, "yes") != NULL, "and with an append-only file");
-    const uint64_t full = keel_cluster_counter(c, "ledger", "sqlite_synchronous");
-    verdict(full == 2, "the ledger's connection says synchronous=FULL");
+    const uint64_t full = keel_cluster_counter(c, "ledger", "opened_sync_full");
+    const uint64_t other = keel_cluster_counter(c, "ledger", "opened_unsynced");
+    verdict(full >= 1 && full != UINT64_MAX && other == 0,
+            "the ledger's connection says synchronous=FULL");
 }
 
 /* publish_ns of the k-th message of each watched topic, from the journals. */

@@ -1,9 +1,12 @@
-/* Failures on real processes: a store absent, killed, slow, full, read-only; a disk full; a database
- * locked; a service stopped or missing; snapshots and last values damaged; garbage on the bus.
+/* Failures on real processes: a store absent, killed, slow, full, read-only; a disk full; a
+ * database locked; a service stopped or missing; snapshots and last values damaged; garbage on
+ * the bus.
  *
- * One lockstep run takes them all, one after another. Each has to be named by who suffers from it, and
- * to be over when its cause is; in the end the books are those of an undisturbed run, to the last unit.
- * KEEL_ONLY=TEXT: only scenarios whose name holds TEXT. Plain main: ends with "N passed, N failed". */
+ * One lockstep run takes them all, one after another. Each has to be named by who suffers from
+ * it, and to be over when its cause is; in the end the books are those of an undisturbed run, to
+ * the last unit.
+ * KEEL_ONLY=TEXT: only scenarios whose name holds TEXT. Plain main: ends with "N passed, N
+ * failed". */
 #include "common/base/timefmt.h"
 #include "common/wire/wire.h"
 #include "tests/support/world/cluster.h"
@@ -32,7 +35,7 @@ enum {
     LOG = KEEL_CLUSTER_LOG,
     CACHE = KEEL_CLUSTER_CACHE,
     ANY = -1,
-    ROWS = 1600,
+    ROWS = 4000,
     SHORT_ROWS = 250,
     NAMED_MS = 2000,    /* a service that is missing is named within */
     WORDS_MS = 4000,    /* a cause is shown within */
@@ -211,7 +214,8 @@ static bool log_read_only(world *w)
     return log_refuses(w, "replicaof 127.0.0.1 1", "READONLY", "replicaof no one");
 }
 
-/* With fsync at every write Redis ends itself when the disk is full; it comes back with what it had. */
+/* With fsync at every write Redis ends itself when the disk is full; it comes back with what it
+ * had. */
 static bool log_disk_full(world *w)
 {
     const int64_t size = file_size(w, "appendonlydir/appendonly.aof.1.incr.aof");
@@ -312,7 +316,8 @@ static bool books_locked_at_start(world *w)
     return named && goes_on(w);
 }
 
-/* The service then dies with half a record written; what it writes after its restart can be read. */
+/* The service then dies with half a record written; what it writes after its restart can be read.
+ * */
 static bool journal_disk_full(world *w)
 {
     if (!limit_files(w, OPTIMIZER, (rlim_t)file_size(w, "optimizer.journal") + 700))
@@ -608,8 +613,8 @@ static void send_resends(world *w, int service)
         send_frame(w, topic, &e);
 }
 
-/* Under a publisher's name, on its topic, for the step that is next: a payload that does not decode,
- * of an epoch long past. */
+/* Under a publisher's name, on its topic, for the step that is next: a payload that does not
+ * decode, of an epoch long past. */
 static void send_impostor(world *w)
 {
     const uint64_t step = keel_cluster_step(&w->c);
@@ -730,8 +735,8 @@ static int only_in_one(sqlite3 *db, const char *table, int steps)
     return n;
 }
 
-/* In a run without journals, so that only the books meet the limit. The undisturbed run is longer: its
- * first steps are compared. */
+/* In a run without journals, so that only the books meet the limit. The undisturbed run is
+ * longer: its first steps are compared. */
 static bool books_disk_full(world *w, const world *calm)
 {
     char path[192], attach[256];

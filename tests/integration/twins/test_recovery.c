@@ -191,6 +191,61 @@ static bool seed_passes(uint64_t seed, unsigned without, scene what, bool quiet)
     return WIFEXITED(status) && WEXITSTATUS(status) == 0;
 }
 
+static int passed, failed;
+
+static void verdict(bool ok, const char *what)
+{
+    printf("%s %s\n", ok ? "ok  " : "FAIL", what);
+    if (ok)
+        passed++;
+    else
+        failed++;
+}
+
+/* Everyone dies late in a run whose early steps the ledger has pruned: they meet at a common step.
+ * */
+static void restart_late(void)
+{
+    enum { LONG_ROWS = 6000, DIE_AT = 5500 };
+    char dir[] = "/tmp/keel-late-XXXXXX", path[64], command[64];
+    keel_run run;
+    keel_err err = {0};
+    keel_payloads *all = keel_payloads_new(LONG_ROWS);
+    if (mkdtemp(dir) == NULL)
+        abort();
+    keel_world_config(dir, LONG_ROWS, "ledger: {history_outputs: 4096, history_states: 4096}\n");
+    snprintf(path, sizeof path, "%s/config.yaml", dir);
+    if (!keel_run_load(path, 0, NULL, &run))
+        abort();
+    const keel_host_cfg cfg = {.specs = keel_apps,
+                               .specs_n = keel_apps_n,
+                               .config = run.config,
+                               .settings = &run.settings,
+                               .universe = run.universe,
+                               .tap = tap,
+                               .tap_arg = all,
+                               .busy_tick_ns = 1000000,
+                               .epoch_ns = 1};
+    keel_host *host = keel_host_new(&cfg, &err);
+    if (host == NULL)
+        abort();
+    while (keel_host_done(host, "ledger") < DIE_AT)
+        keel_host_turn(host);
+    for (int i = 0; i < keel_apps_n; i++)
+        keel_host_kill(host, keel_apps[i]->name);
+    for (int i = 0; i < keel_apps_n; i++)
+        if (keel_host_start(host, keel_apps[i]->name, &err) != KEEL_OK)
+            abort();
+    verdict(keel_host_run(host, TURNS_MAX) == KEEL_EEND && keel_payloads_conflicts(all) == 0,
+            "P3: all restarted after 5,500 steps, they go on from a common one");
+    keel_host_free(&host);
+    keel_run_free(&run);
+    keel_payloads_free(&all);
+    snprintf(command, sizeof command, "rm -rf %s", dir);
+    if (system(command) != 0)
+        abort();
+}
+
 typedef struct rule {
     const char *name;
     unsigned without;
@@ -204,17 +259,6 @@ static const rule rules[] = {
     {"R4", KEEL_WITHOUT_R4, SHARED, 1},    {"P1", KEEL_WITHOUT_P1, QUIET, 60},
     {"P2", KEEL_WITHOUT_P2, REQUESTS, 60},
 };
-
-static int passed, failed;
-
-static void verdict(bool ok, const char *what)
-{
-    printf("%s %s\n", ok ? "ok  " : "FAIL", what);
-    if (ok)
-        passed++;
-    else
-        failed++;
-}
 
 /* `test_recovery SEED quiet|requests`: one schedule, with the services' log on stderr. */
 static int run_one(const char *seed, const char *what)
@@ -250,6 +294,7 @@ int main(int argc, char **argv)
              (unsigned long long)seeds);
     verdict(bad == 0, text);
     verdict(seed_passes(1, 0, SHARED, false), "a second run on the same stores is as it is alone");
+    restart_late();
     for (size_t r = 0; r < sizeof rules / sizeof rules[0]; r++) {
         uint64_t seed = 1;
         while (seed <= (uint64_t)rules[r].seeds &&
