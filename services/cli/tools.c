@@ -64,8 +64,8 @@ static int list_journals(const char *folder, glob_t *found, const char **words, 
     return n;
 }
 
-/* A journal that lies in a run's folder ({run}/journal/x.journal) belongs to that run's configuration,
- * whichever run is the newest. */
+/* A journal that lies in a run's folder ({run}/journal/x.journal) belongs to that run's
+ * configuration, whichever run is the newest. */
 static void config_beside(const char *journal, char config[KEEL_PATH_CAP])
 {
     char own[KEEL_PATH_CAP];
