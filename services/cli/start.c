@@ -4,8 +4,11 @@
 #include "services/cli/run_program.h"
 #include "services/cli/terminal.h"
 
+#include <ctype.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 enum { SETTLE_MS = 150, TAIL_LINES = 6, CHECK_FLAGS_MAX = 32 };
 
@@ -20,10 +23,49 @@ static keel_status set_setting(keel_run_config *config, const char *setting, kee
     return keel_run_config_set(config, key, setting + len + 1, err);
 }
 
+/* "KEEL_FEED__ROWS" -> "feed.rows"; false: no setting of ours. */
+static bool setting_of_variable(const char *name, size_t len, char key[KEEL_PATH_CAP])
+{
+    const size_t prefix = strlen("KEEL_");
+    size_t n = 0;
+    if (len >= KEEL_PATH_CAP || len <= prefix || strncmp(name, "KEEL_", prefix) != 0 ||
+        memmem(name + prefix, len - prefix, "__", 2) == NULL)
+        return false;
+    for (size_t i = prefix; i < len; i++) {
+        const bool is_dot = name[i] == '_' && i + 1 < len && name[i + 1] == '_';
+        key[n++] = is_dot ? '.' : (char)tolower((unsigned char)name[i]);
+        i += is_dot;
+    }
+    key[n] = '\0';
+    return true;
+}
+
+/* Settings of the environment go into the run's own file, below its flags, and out of the
+ * environment: the services of a run read one configuration, and so does whoever replays it from
+ * elsewhere. */
+static keel_status take_environment(keel_run_config *config, keel_err *err)
+{
+    for (char **at = environ; *at != NULL;) {
+        char name[KEEL_PATH_CAP], key[KEEL_PATH_CAP];
+        const size_t len = strcspn(*at, "=");
+        if (!setting_of_variable(*at, len, key)) {
+            at++;
+            continue;
+        }
+        if ((*at)[len] == '=')
+            KEEL_TRY(keel_run_config_set(config, key, *at + len + 1, err));
+        memcpy(name, *at, len);
+        name[len] = '\0';
+        unsetenv(name); /* the next one moves into its place */
+    }
+    return KEEL_OK;
+}
+
 keel_status keel_start_write_config(keel_run_config *config, const keel_args *args,
                                     const keel_run *run, keel_err *err)
 {
     char path[KEEL_PATH_CAP];
+    KEEL_TRY(take_environment(config, err));
     KEEL_TRY(keel_run_config_set_text(config, "run.id", run->id, err));
     KEEL_TRY(keel_run_config_set_text(config, "run.dir", run->dir, err));
     for (int i = 0; i < args->config_n; i++)

@@ -9,7 +9,8 @@
 #include "services/cli/run_config.h"
 #include "services/cli/system.h"
 
-/* Set run.id, run.dir and the --section.key=value settings of args, and write {run}/config.yaml. */
+/* Lay the settings of the environment, run.id and run.dir, then the --section.key=value settings of
+ * args over the configuration and write {run}/config.yaml. The environment loses its settings. */
 KEEL_MUST_CHECK keel_status keel_start_write_config(keel_run_config *config, const keel_args *args,
                                                     const keel_run *run, keel_err *err);
 

@@ -113,6 +113,14 @@ awk -F, -v OFS=, 'NR == 1 { print; next } { print $1, $2, 2 * $2, 3 * $2 }' good
 expect 0 'run demo-' "$keel" demo --data same.csv
 expect 0 '' "$keel" ledger check
 
+# ---- flags win over the environment, and the run's file holds both ----
+export KEEL_PORTFOLIO__MAX_DRAWDOWN=3% KEEL_FEED__SEED=9
+expect 0 'run demo-' "$keel" demo --rows 20 --portfolio.max_drawdown=10%
+unset KEEL_PORTFOLIO__MAX_DRAWDOWN KEEL_FEED__SEED
+run=$(find "$work" -maxdepth 2 -name 'demo-*' -printf '%T@ %p\n' | sort -n | tail -1 | cut -d' ' -f2)
+expect 0 'max_drawdown: 10%' cat "$run/config.yaml"
+expect 0 'seed: 9' cat "$run/config.yaml"
+
 # ---- a damaged journal, and books that belong to others ----
 run=$(find "$work" -maxdepth 2 -name 'demo-*' | sort | tail -1)
 expect 0 '' "$keel" replay
