@@ -6,12 +6,15 @@
 #include "services/relay/keys.h"
 #include "services/relay/zap.h"
 
+#include <arpa/inet.h>
 #include <criterion/criterion.h>
+#include <netinet/in.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -82,6 +85,20 @@ static void await_subscription(void *outbox)
     cr_assert_eq(message[0], 1);
 }
 
+static char out_tcp[48], in_tcp[48]; /* "" = no port is opened */
+
+/* A port of the loopback that was free a moment ago. */
+static void free_port(char *to, size_t cap)
+{
+    struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t len = sizeof a;
+    const int fd = socket(AF_INET, SOCK_STREAM, 0);
+    cr_assert_eq(bind(fd, (struct sockaddr *)&a, sizeof a), 0);
+    cr_assert_eq(getsockname(fd, (struct sockaddr *)&a, &len), 0);
+    close(fd);
+    snprintf(to, cap, "tcp://127.0.0.1:%d", ntohs(a.sin_port));
+}
+
 static void open_door(void)
 {
     keel_err err = {0};
@@ -91,8 +108,8 @@ static void open_door(void)
                           .lockstep = true,
                           .out = "ipc://{run}/door-out.sock",
                           .in = "ipc://{run}/door-in.sock",
-                          .out_tcp = "",
-                          .in_tcp = "",
+                          .out_tcp = out_tcp,
+                          .in_tcp = in_tcp,
                           .cache_topics = 16,
                           .cache_mib = 1};
     obs = keel_obs_new("relay", KEEL_LOG_ERROR, stderr, wall, NULL);
@@ -116,6 +133,13 @@ static void start(void)
     cr_assert_eq(pthread_create(&thread, NULL, run, NULL), 0);
     await_subscription(feed);
     await_subscription(risk_out);
+}
+
+static void start_tcp(void)
+{
+    free_port(out_tcp, sizeof out_tcp);
+    free_port(in_tcp, sizeof in_tcp);
+    start();
 }
 
 static void halt(void)
@@ -481,6 +505,33 @@ Test(door, oversized_and_malformed_frames_do_not_come_in, .init = start, .fini =
     cr_assert_eq(keel_counted(obs, "in_wrong_type"), 1);
     cr_assert_eq(keel_counted(obs, "requests_in"), 1);
     cr_assert_geq(keel_counted(obs, "disconnected"), 1);
+}
+
+Test(door, over_loopback_tcp_it_answers_its_keys_and_no_other, .init = start_tcp, .fini = stop)
+{
+    static keel_reply reply;
+    keel_err err = {0};
+    char pair[2][41];
+    keel_client_cfg cfg = client_cfg();
+    cfg.out_endpoint = out_tcp;
+    cfg.in_endpoint = in_tcp;
+    keel_client *c = keel_client_open(&cfg, &err);
+    cr_assert_not_null(c, "%s", err.text);
+    const keel_request request = {.service = "relay", .ask = KEEL_ASK_PING};
+    cr_assert_eq(keel_client_ask(c, &request, WAIT_MS, &reply), KEEL_OK);
+    cr_assert(reply.ok);
+    keel_client_close(&c);
+    cr_assert_eq(zmq_curve_keypair(pair[0], pair[1]), 0);
+    FILE *stranger = fopen(path("big"), "w");
+    fprintf(stranger, "%s\n%s\n", pair[0], pair[1]);
+    fclose(stranger);
+    cfg = client_cfg();
+    cfg.out_endpoint = out_tcp;
+    cfg.in_endpoint = in_tcp;
+    cfg.secret_key = path("big");
+    cfg.join_timeout_ms = 300;
+    cr_assert_null(keel_client_open(&cfg, &err));
+    cr_assert_neq(err.status, KEEL_OK);
 }
 
 Test(door, does_not_open_where_it_cannot, .fini = stop)
