@@ -165,7 +165,23 @@ static keel_status check_value_size(const char *where, const char *value, keel_e
     return KEEL_OK;
 }
 
-/* KEEL_FEED__SPEED=0 becomes feed.speed; a variable without a double underscore is none of ours. */
+bool keel_config_variable_key(const char *name, size_t len, char *key, size_t cap)
+{
+    const size_t prefix = strlen("KEEL_");
+    size_t n = 0;
+    if (len >= cap || len < prefix || strncmp(name, "KEEL_", prefix) != 0 ||
+        memmem(name + prefix, len - prefix, "__", 2) == NULL)
+        return false;
+    for (size_t i = prefix; i < len; i++) {
+        const bool is_dot = name[i] == '_' && i + 1 < len && name[i + 1] == '_';
+        key[n++] = is_dot ? '.' : (char)tolower((unsigned char)name[i]);
+        i += is_dot;
+    }
+    key[n] = '\0';
+    return true;
+}
+
+/* A variable without a double underscore is none of ours. */
 static keel_status add_variable(keel_config *config, const char *variable, keel_err *err)
 {
     char where[CONFIG_PATH_MAX], path[CONFIG_PATH_MAX];
@@ -174,19 +190,12 @@ static keel_status add_variable(keel_config *config, const char *variable, keel_
     if (equals == NULL || strncmp(variable, "KEEL_", prefix) != 0)
         return KEEL_OK;
     const size_t len = (size_t)(equals - variable);
-    if (memmem(variable + prefix, len - prefix, "__", 2) == NULL)
-        return KEEL_OK;
-    if (len >= sizeof where)
+    if (len >= sizeof where && memmem(variable + prefix, len - prefix, "__", 2) != NULL)
         return keel_err_set(err, KEEL_ETOOBIG, "%.60s...: the name is too long", variable);
+    if (!keel_config_variable_key(variable, len, path, sizeof path))
+        return KEEL_OK;
     memcpy(where, variable, len);
     where[len] = '\0';
-    size_t n = 0;
-    for (size_t i = prefix; i < len; i++) {
-        const bool is_dot = where[i] == '_' && where[i + 1] == '_';
-        path[n++] = is_dot ? '.' : (char)tolower((unsigned char)where[i]);
-        i += is_dot;
-    }
-    path[n] = '\0';
     KEEL_TRY(check_value_size(where, equals + 1, err));
     return set_path(config, CONFIG_FROM_ENV, where, path, equals + 1, err);
 }

@@ -62,6 +62,11 @@ typedef struct keel_config_sources {
 KEEL_MUST_CHECK keel_config *keel_config_load(const keel_config_sources *sources, keel_err *err);
 void keel_config_free(keel_config **config);
 
+/* The key that a variable of the environment sets: the first `len` bytes of `name`,
+ * KEEL_FEED__SPEED, give "feed.speed". False: no setting of ours (other prefix, no double
+ * underscore) or cap short. */
+bool keel_config_variable_key(const char *name, size_t len, char *key, size_t cap);
+
 /* Bind one table into the struct at `base`: defaults, then values, with all checks.
  * KEEL_EINVAL, KEEL_ERANGE, KEEL_EFORMAT with *err; *base is then undefined. */
 KEEL_MUST_CHECK keel_status keel_config_bind(const keel_config *config, const keel_cfg_row *rows,

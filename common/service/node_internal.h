@@ -31,8 +31,7 @@ typedef struct node_publisher {
     int topics_n;
     int subs[KEEL_STEPS_TOPICS_MAX];                    /* index in spec->subs */
     char topics[KEEL_STEPS_TOPICS_MAX][KEEL_TOPIC_MAX]; /* filled */
-    uint64_t asked_from;                                /* S4: the last Resend that was sent */
-    uint64_t asked_to;
+    uint64_t asked_to;                                  /* S4: the last Resend that was sent */
     int64_t asked_ns;
     int64_t late_asked_ns;
     bool asked;

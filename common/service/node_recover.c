@@ -676,7 +676,6 @@ void node_ask_again(keel_service *n, int line)
                                                         : step + NODE_RESEND_STEPS - 1;
     send_resend(n, entry->publisher, step, to);
     p->asked = true;
-    p->asked_from = step;
     p->asked_to = to;
     p->asked_ns = now;
 }

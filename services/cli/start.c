@@ -1,10 +1,10 @@
 #include "services/cli/start.h"
 
 #include "common/base/mem.h"
+#include "common/config/config.h"
 #include "services/cli/run_program.h"
 #include "services/cli/terminal.h"
 
-#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -23,23 +23,6 @@ static keel_status set_setting(keel_run_config *config, const char *setting, kee
     return keel_run_config_set(config, key, setting + len + 1, err);
 }
 
-/* "KEEL_FEED__ROWS" -> "feed.rows"; false: no setting of ours. */
-static bool setting_of_variable(const char *name, size_t len, char key[KEEL_PATH_CAP])
-{
-    const size_t prefix = strlen("KEEL_");
-    size_t n = 0;
-    if (len >= KEEL_PATH_CAP || len <= prefix || strncmp(name, "KEEL_", prefix) != 0 ||
-        memmem(name + prefix, len - prefix, "__", 2) == NULL)
-        return false;
-    for (size_t i = prefix; i < len; i++) {
-        const bool is_dot = name[i] == '_' && i + 1 < len && name[i + 1] == '_';
-        key[n++] = is_dot ? '.' : (char)tolower((unsigned char)name[i]);
-        i += is_dot;
-    }
-    key[n] = '\0';
-    return true;
-}
-
 /* Settings of the environment go into the run's own file, below its flags, and out of the
  * environment: the services of a run read one configuration, and so does whoever replays it from
  * elsewhere. */
@@ -48,7 +31,7 @@ static keel_status take_environment(keel_run_config *config, keel_err *err)
     for (char **at = environ; *at != NULL;) {
         char name[KEEL_PATH_CAP], key[KEEL_PATH_CAP];
         const size_t len = strcspn(*at, "=");
-        if (!setting_of_variable(*at, len, key)) {
+        if (!keel_config_variable_key(*at, len, key, sizeof key)) {
             at++;
             continue;
         }
