@@ -199,7 +199,7 @@ static keel_status log_append(void *self, const keel_log_entry *entries, int n, 
     redisAppendCommand(l->context, "MULTI");
     for (int i = 0; i < n; i++) {
         make_key(l, "rec", entries[i].topic, key);
-        snprintf(id, sizeof id, "%" PRIu64 "-%" PRIu32, entries[i].step, entries[i].index);
+        snprintf(id, sizeof id, "%" PRIu64 "-%" PRIu64, entries[i].step, entries[i].index);
         append_xadd(l, key, id, &entries[i]);
     }
     redisReply *array = exec(l, n);
@@ -226,7 +226,7 @@ static bool read_entry(const redisReply *r, const char *topic, keel_log_entry *e
 {
     if (r->type != REDIS_REPLY_ARRAY || r->elements != 2 ||
         r->element[0]->type != REDIS_REPLY_STRING || r->element[1]->type != REDIS_REPLY_ARRAY ||
-        sscanf(r->element[0]->str, "%" SCNu64 "-%" SCNu32, &e->step, &e->index) != 2)
+        sscanf(r->element[0]->str, "%" SCNu64 "-%" SCNu64, &e->step, &e->index) != 2)
         return false;
     const redisReply *type = field(r->element[1], 't');
     const redisReply *event = field(r->element[1], 'e');
@@ -266,14 +266,14 @@ static keel_status show(redis_link *l, redisReply *range, tour *t)
     return status;
 }
 
-static keel_status log_read(void *self, const char *topic, uint64_t from_step, uint64_t to_step,
-                            keel_log_visit visit, void *arg)
+static keel_status log_read(void *self, const char *topic, uint64_t from_step, uint64_t from_index,
+                            uint64_t to_step, keel_log_visit visit, void *arg)
 {
     redis_link *l = self;
     char key[KEY_MAX], from[ID_MAX], to[ID_MAX];
     tour t = {.topic = topic, .visit = visit, .arg = arg, .go_on = true};
     make_key(l, "rec", topic, key);
-    snprintf(from, sizeof from, "%" PRIu64 "-0", from_step);
+    snprintf(from, sizeof from, "%" PRIu64 "-%" PRIu64, from_step, from_index);
     if (to_step == UINT64_MAX)
         snprintf(to, sizeof to, "+");
     else
@@ -290,12 +290,12 @@ static keel_status log_read(void *self, const char *topic, uint64_t from_step, u
         const bool full = range->elements == READ_BATCH;
         KEEL_TRY(show(l, range, &t));
         t.go_on = t.go_on && full;
-        snprintf(from, sizeof from, "(%" PRIu64 "-%" PRIu32, t.last.step, t.last.index);
+        snprintf(from, sizeof from, "(%" PRIu64 "-%" PRIu64, t.last.step, t.last.index);
     }
     return KEEL_OK;
 }
 
-static keel_status log_top(void *self, const char *topic, uint64_t *step, uint32_t *index)
+static keel_status log_top(void *self, const char *topic, uint64_t *step, uint64_t *index)
 {
     redis_link *l = self;
     char key[KEY_MAX];
@@ -317,23 +317,25 @@ static keel_status log_top(void *self, const char *topic, uint64_t *step, uint32
     return status;
 }
 
-static keel_status min_id(redis_link *l, const char *kind, const char *name, uint64_t step)
+static keel_status min_id(redis_link *l, const char *kind, const char *name, uint64_t step,
+                          uint64_t index)
 {
     char key[KEY_MAX];
     make_key(l, kind, name, key);
     if (!connected(l))
         return KEEL_EUNAVAIL;
-    redisReply *r = expect(l, redisCommand(l->context, "XTRIM %s MINID %" PRIu64 "-0", key, step),
-                           REDIS_REPLY_INTEGER);
+    redisReply *r =
+        expect(l, redisCommand(l->context, "XTRIM %s MINID %" PRIu64 "-%" PRIu64, key, step, index),
+               REDIS_REPLY_INTEGER);
     if (r == NULL)
         return KEEL_EUNAVAIL;
     freeReplyObject(r);
     return KEEL_OK;
 }
 
-static keel_status log_trim(void *self, const char *topic, uint64_t step)
+static keel_status log_trim(void *self, const char *topic, uint64_t step, uint64_t index)
 {
-    return min_id(self, "rec", topic, step);
+    return min_id(self, "rec", topic, step, index);
 }
 
 static keel_status log_snapshot_put(void *self, const char *service, uint64_t step,
@@ -400,7 +402,7 @@ static keel_status log_snapshot_trim(void *self, const char *service, uint64_t h
     if (found == KEEL_ENOTFOUND)
         return KEEL_OK;
     KEEL_TRY(found);
-    return min_id(self, "snap", service, keep);
+    return min_id(self, "snap", service, keep, 0);
 }
 
 static const keel_log_ops log_ops = {log_append,        log_read,         log_top,

@@ -4,6 +4,7 @@
  *          hiredis) and in-memory twins (twin.c), which the in-process host runs on.
  * SHAPE    Everything is under the run id (R4):
  *            keel:{run}:rec:{topic}      log: stream, entry id step-index, fields t e p
+ *                                        (receipts: epoch-seq)
  *            keel:{run}:snap:{service}   log or cache: stream, entry id step-0, field p
  *            keel:{run}:last:{topic}     cache: newest envelope of a state or record topic
  *          A call that cannot reach its server says KEEL_EUNAVAIL; it may then have happened or
@@ -24,7 +25,7 @@ typedef struct keel_log_entry {
     const char *topic;
     int type; /* keel_payload */
     uint64_t step;
-    uint32_t index;
+    uint64_t index;
     int64_t event_ns;
     const uint8_t *data;
     size_t len;
@@ -37,13 +38,14 @@ typedef struct keel_log_ops {
     /* Write n entries in one MULTI. held[i] = true: refused, an entry with that id or a higher one
      * was there before. KEEL_OK means durable. */
     keel_status (*append)(void *self, const keel_log_entry *entries, int n, bool *held);
-    /* Entries of a topic with (step, index) from (from_step, 0) to (to_step, max), ascending. */
-    keel_status (*read)(void *self, const char *topic, uint64_t from_step, uint64_t to_step,
-                        keel_log_visit visit, void *arg);
+    /* Entries of a topic with (step, index) from (from_step, from_index) to (to_step, max),
+     * ascending. */
+    keel_status (*read)(void *self, const char *topic, uint64_t from_step, uint64_t from_index,
+                        uint64_t to_step, keel_log_visit visit, void *arg);
     /* Step and index of the newest entry; KEEL_ENOTFOUND for an empty or absent stream. */
-    keel_status (*top)(void *self, const char *topic, uint64_t *step, uint32_t *index);
-    /* Drop entries of a topic before `step`. */
-    keel_status (*trim)(void *self, const char *topic, uint64_t step);
+    keel_status (*top)(void *self, const char *topic, uint64_t *step, uint64_t *index);
+    /* Drop entries of a topic before (step, index). */
+    keel_status (*trim)(void *self, const char *topic, uint64_t step, uint64_t index);
     /* Snapshots: written like records under "snap:{service}". */
     keel_status (*snapshot_put)(void *self, const char *service, uint64_t step, const uint8_t *data,
                                 size_t len);

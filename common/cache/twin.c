@@ -8,11 +8,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { STREAMS_MAX = 256, NAME_MAX_BYTES = 256, CACHE_SNAPSHOTS = 4 };
+enum { STREAMS_MAX = 1024, NAME_MAX_BYTES = 256, CACHE_SNAPSHOTS = 4 };
 
 typedef struct item {
     uint64_t step;
-    uint32_t index;
+    uint64_t index;
     int type;
     int64_t event_ns;
     uint8_t *data; /* owned */
@@ -25,7 +25,7 @@ typedef struct stream {
     int n;
     int cap;
     uint64_t top_step; /* newest id ever written: trimming does not forget it */
-    uint32_t top_index;
+    uint64_t top_index;
     bool written;
 } stream;
 
@@ -62,7 +62,7 @@ static stream *find(const view *v, shelf *s, const char *kind, const char *name,
     return &s->streams[s->n++];
 }
 
-static bool is_above_top(const stream *s, uint64_t step, uint32_t index)
+static bool is_above_top(const stream *s, uint64_t step, uint64_t index)
 {
     return !s->written || step > s->top_step || (step == s->top_step && index > s->top_index);
 }
@@ -119,8 +119,13 @@ static keel_status log_append(void *self, const keel_log_entry *entries, int n, 
     return KEEL_OK;
 }
 
-static keel_status log_read(void *self, const char *topic, uint64_t from_step, uint64_t to_step,
-                            keel_log_visit visit, void *arg)
+static bool is_before(const item *it, uint64_t step, uint64_t index)
+{
+    return it->step < step || (it->step == step && it->index < index);
+}
+
+static keel_status log_read(void *self, const char *topic, uint64_t from_step, uint64_t from_index,
+                            uint64_t to_step, keel_log_visit visit, void *arg)
 {
     const view *v = self;
     keel_twin *t = v->twin;
@@ -128,13 +133,13 @@ static keel_status log_read(void *self, const char *topic, uint64_t from_step, u
         return KEEL_EUNAVAIL;
     const stream *s = find(v, &t->log, "rec", topic, false);
     for (int i = 0; s != NULL && i < s->n; i++)
-        if (s->items[i].step >= from_step && s->items[i].step <= to_step &&
+        if (!is_before(&s->items[i], from_step, from_index) && s->items[i].step <= to_step &&
             !show(s, i, topic, visit, arg))
             break;
     return KEEL_OK;
 }
 
-static keel_status log_top(void *self, const char *topic, uint64_t *step, uint32_t *index)
+static keel_status log_top(void *self, const char *topic, uint64_t *step, uint64_t *index)
 {
     const view *v = self;
     keel_twin *t = v->twin;
@@ -148,7 +153,7 @@ static keel_status log_top(void *self, const char *topic, uint64_t *step, uint32
     return KEEL_OK;
 }
 
-static keel_status log_trim(void *self, const char *topic, uint64_t step)
+static keel_status log_trim(void *self, const char *topic, uint64_t step, uint64_t index)
 {
     const view *v = self;
     keel_twin *t = v->twin;
@@ -156,7 +161,7 @@ static keel_status log_trim(void *self, const char *topic, uint64_t step)
         return KEEL_EUNAVAIL;
     stream *s = find(v, &t->log, "rec", topic, false);
     int first = 0;
-    while (s != NULL && first < s->n && s->items[first].step < step)
+    while (s != NULL && first < s->n && is_before(&s->items[first], step, index))
         first++;
     if (s != NULL)
         cut(s, first);

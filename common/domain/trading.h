@@ -30,12 +30,22 @@ typedef struct keel_latch {
     int64_t re_arm_ns; /* 0 = an operator must */
 } keel_latch;
 
+/* What a halt or resume is about: "" and "" = the whole portfolio; at most one is given. */
 typedef struct keel_taken_request {
     char request_id[96];
     char kind[16]; /* "halt" or "resume" */
     char reason[KEEL_REASON_TEXT_MAX];
     char operator_name[KEEL_NAME_MAX];
+    char strategy[KEEL_NAME_MAX];
+    char asset[KEEL_SYMBOL_MAX];
 } keel_taken_request;
+
+/* The mode of one strategy or asset, listed when it is not ACTIVE. */
+typedef struct keel_scoped_mode {
+    char name[KEEL_NAME_MAX];
+    keel_trading_mode mode;
+    keel_reason reason;
+} keel_scoped_mode;
 
 typedef struct keel_trading_state {
     char portfolio[KEEL_NAME_MAX];
@@ -50,7 +60,16 @@ typedef struct keel_trading_state {
     keel_taken_request requests[KEEL_TAKEN_MAX];
     bool changed;
     uint32_t stops;
+    int strategies_n;
+    const keel_scoped_mode *strategies; /* ascending name */
+    int assets_n;
+    const keel_scoped_mode *assets; /* ascending name */
 } keel_trading_state;
+
+/* The mode that holds for (strategy, asset): the strictest of the portfolio's and theirs. Either
+ * name may be NULL. */
+keel_trading_mode keel_trading_mode_of(const keel_trading_state *state, const char *strategy,
+                                       const char *asset);
 
 typedef enum keel_risk_method {
     KEEL_RISK_METHOD_UNSPECIFIED,

@@ -24,7 +24,7 @@ static void fill_marks(keel_service *n, keel_heartbeat *h)
             continue;
         keel_record_mark *r = &h->records[h->records_n++];
         memcpy(r->topic, n->pubs[i].text, sizeof r->topic);
-        snprintf(r->last_id, sizeof r->last_id, "%" PRIu64 "-%" PRIu32, n->pubs[i].top_step,
+        snprintf(r->last_id, sizeof r->last_id, "%" PRIu64 "-%" PRIu64, n->pubs[i].top_step,
                  n->pubs[i].top_index);
     }
 }

@@ -77,7 +77,7 @@ typedef struct node_pub {
     uint64_t
         guard_step;    /* P9: the stored last value is of this step; older ones do not replace it */
     uint64_t top_step; /* newest record in the log */
-    uint32_t top_index;
+    uint64_t top_index;
     bool has_top;
     uint8_t *last; /* owned: the newest frame, sent again to who subscribes */
     size_t last_len;

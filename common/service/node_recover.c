@@ -238,7 +238,7 @@ void node_trim(keel_service *n)
         node_pub *p = &n->pubs[i];
         if (p->has_top) /* the newest record of a topic always stays: who starts reads it */
             (void)!n->cfg.log.ops->trim(n->cfg.log.self, p->text,
-                                        horizon < p->top_step ? horizon : p->top_step);
+                                        horizon < p->top_step ? horizon : p->top_step, 0);
     }
     if (!in_cache(n) && n->spec->save != NULL)
         (void)!n->cfg.log.ops->snapshot_trim(n->cfg.log.self, n->spec->name, horizon);
@@ -289,7 +289,7 @@ static void make_own_msg(const keel_service *n, const node_pub *p, const keel_lo
                       .topic_text = p->text,
                       .type = (keel_payload)e->type,
                       .step = e->step,
-                      .index = e->index,
+                      .index = (uint32_t)e->index,
                       .event_ns = e->event_ns,
                       .id = {.epoch_ns = n->epoch_ns},
                       .trace_id = "",
@@ -326,7 +326,7 @@ static keel_status fold_own(keel_service *n)
         return KEEL_OK;
     own_fold fold = {n, base};
     keel_ring_clear(n->ring);
-    return n->cfg.log.ops->read(n->cfg.log.self, base->text, base->top_step, base->top_step,
+    return n->cfg.log.ops->read(n->cfg.log.self, base->text, base->top_step, 0, base->top_step,
                                 fold_one, &fold);
 }
 
@@ -356,7 +356,7 @@ keel_status node_stored_request_record(keel_service *n, keel_msg *msg)
     if (p == NULL || !p->has_top || p->top_step < step)
         return KEEL_ENOTFOUND;
     keel_arena_reset(&n->arena);
-    KEEL_TRY(n->cfg.log.ops->read(n->cfg.log.self, p->text, step, step, keep_stored, &stored));
+    KEEL_TRY(n->cfg.log.ops->read(n->cfg.log.self, p->text, step, 0, step, keep_stored, &stored));
     if (!stored.found)
         return KEEL_ENOTFOUND;
     make_own_msg(n, p, &stored.entry, msg);
@@ -511,7 +511,7 @@ static keel_status recall_records(keel_service *n, uint64_t step)
     const node_pub *base = node_pub_of(n, n->spec->base_topic);
     for (int i = 0; i < n->pubs_n; i++) {
         own_fold fold = {n, &n->pubs[i]};
-        KEEL_TRY(n->cfg.log.ops->read(n->cfg.log.self, n->pubs[i].text, step, step, stage_stored,
+        KEEL_TRY(n->cfg.log.ops->read(n->cfg.log.self, n->pubs[i].text, step, 0, step, stage_stored,
                                       &fold));
     }
     return base->count > 0 ? KEEL_OK : KEEL_ENOTFOUND; /* trimmed, or not closed */
@@ -617,7 +617,7 @@ static bool hand_over(void *arg, const keel_log_entry *e)
                               .event_ns = e->event_ns,
                               .publish_ns = 1,
                               .step = e->step,
-                              .index = e->index,
+                              .index = (uint32_t)e->index,
                               .payload = e->data,
                               .payload_len = e->len};
     size_t len = 0;
@@ -638,14 +638,14 @@ keel_status node_catch_up(keel_service *n)
             const keel_topic_info *info = keel_topic_describe(r.sub->topic);
             const uint64_t line = n->done + (uint64_t)(int64_t)n->publishers[p].delta;
             uint64_t step;
-            uint32_t index;
+            uint64_t index;
             if (info->topic_class != KEEL_CLASS_RECORD)
                 continue;
             const keel_status top = n->cfg.log.ops->top(n->cfg.log.self, r.topic, &step, &index);
             if (top == KEEL_ENOTFOUND || (top == KEEL_OK && step > line))
                 continue; /* it will come along the line */
             KEEL_TRY(top);
-            KEEL_TRY(n->cfg.log.ops->read(n->cfg.log.self, r.topic, step, step, hand_over, &r));
+            KEEL_TRY(n->cfg.log.ops->read(n->cfg.log.self, r.topic, step, 0, step, hand_over, &r));
         }
     n->caught_up = true;
     return KEEL_OK;

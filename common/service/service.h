@@ -16,12 +16,15 @@
 
 #include "common/base/mem.h"
 #include "common/config/config.h"
+#include "common/domain/trading.h"
 #include "common/domain/universe.h"
 #include "common/wire/control.h"
 
 typedef struct keel_service keel_service;
 struct keel_out;
 struct keel_settings;
+struct keel_log_store;
+struct keel_log_entry;
 
 typedef struct keel_msg {
     keel_topic topic;
@@ -56,6 +59,39 @@ typedef struct keel_line {
     keel_status (*on_closed)(keel_service *svc, void *app, uint64_t step);
     bool never_passed; /* live: waited for however long it takes: its records make the books */
 } keel_line;
+
+/* What a service does beside its line; the strategy coordinator takes and decides signals with it,
+ * risk answers. docs/protocol.md, "Signals".
+ *
+ *   lockstep  line -> gather until KEEL_OK -> decide, answer, decide ... until KEEL_OK -> on_step
+ *   live      the same round at every turn at which something was gathered; it ends in the step
+ *             that it began in, and an answer that does not come in KEEL_ANSWER_NS is given up
+ *
+ * What gather takes (keel_service_take), what decide is called for and answers are journaled, so a
+ * replay needs neither doors nor log. */
+typedef struct keel_desk {
+    /* Topics of clients, under any key: called on arrival, outside the steps, not journaled. Ended
+     * by {0, NULL}; NULL = none. */
+    const keel_sub *doors;
+    /* Once a turn while at work: makes what came through the doors durable, then acknowledges. */
+    void (*on_turn)(keel_service *svc, void *app);
+    /* After the state was restored, before the first step. KEEL_EUNAVAIL: called again. */
+    keel_status (*recovered)(keel_service *svc, void *app);
+    /* Hand what is to be decided in the open step to the handlers in `taken`. KEEL_EUNAVAIL: not
+     * yet (keel_service_await names who is awaited). In live mode *any tells whether there is
+     * anything. */
+    keel_status (*gather)(keel_service *svc, void *app, uint64_t step, bool *any);
+    const keel_sub *taken; /* what keel_service_take may hand over */
+    /* Publish decisions, and at most one question. KEEL_EUNAVAIL: waits for its answer. */
+    keel_status (*decide)(keel_service *svc, void *app, uint64_t step);
+    /* Live: the answer did not come. decide is called next. */
+    void (*give_up)(keel_service *svc, void *app, uint64_t step);
+    /* Class CALL: questions or answers read, handled by step and index, each once. In lockstep a
+     * question of step k is handled after one's own StepEnd(k). */
+    const keel_sub *calls;
+} keel_desk;
+
+#define KEEL_ANSWER_NS (500 * INT64_C(1000000))
 
 typedef struct keel_service_spec {
     const char *name; /* "correlation": also its configuration section and socket name */
@@ -97,6 +133,10 @@ typedef struct keel_service_spec {
     /* Publish the outputs of an old step again (feed: re-read; ledger: SQLite). KEEL_ENOTFOUND: it
      * cannot be had any more. NULL: old steps are replayed from a snapshot (P1). */
     keel_status (*recall)(keel_service *svc, void *app, uint64_t step);
+    const keel_desk *desk; /* NULL = none */
+    /* Live: the dead-man rule. ACTIVE, REDUCING after 1 s and HALTED after 5 s without a heartbeat
+     * of risk, ACTIVE again after three. Called when it changes; NULL = not interested. */
+    void (*on_deadman)(keel_service *svc, void *app, keel_trading_mode mode);
 } keel_service_spec;
 
 typedef struct keel_out {
@@ -136,6 +176,29 @@ const keel_config *keel_service_config(const keel_service *svc);
 const char *keel_service_run(const keel_service *svc); /* run id */
 const char *keel_service_dir(const keel_service *svc); /* run directory, for files of its own */
 const char *keel_service_topic(const keel_service *svc, keel_topic topic); /* filled text */
+
+/* ---- for a desk ---- */
+
+/* The log, for streams of the service's own that are not outputs of a step (receipts). */
+const struct keel_log_store *keel_service_log(const keel_service *svc);
+
+/* Hand an entry of the log to its handler in desk->taken, journaled as an input. */
+KEEL_MUST_CHECK keel_status keel_service_take(keel_service *svc, keel_topic topic, const char *key,
+                                              const struct keel_log_entry *entry);
+
+/* The record of `topic` that the log already holds for the open step: KEEL_ENOTFOUND none,
+ * KEEL_EUNAVAIL. Valid until the arena is reset. */
+KEEL_MUST_CHECK keel_status keel_service_stored(keel_service *svc, keel_topic topic, keel_msg *msg);
+
+/* Send a message outside the steps, under `key`: acknowledgements. */
+void keel_service_send(keel_service *svc, keel_topic topic, const char *key, const uint8_t *data,
+                       size_t len);
+
+/* gather's KEEL_EUNAVAIL waits for `who`, shown like a service that is awaited. */
+void keel_service_await(keel_service *svc, const char *who);
+
+bool keel_service_is_lockstep(const keel_service *svc);
+int64_t keel_service_mono_ns(const keel_service *svc); /* for pacing of acknowledgements only */
 
 /* The whole of a service program: returns its exit code (0 ok, 1 failed, 2 usage, 3 config). */
 int keel_service_main(int argc, char **argv, const keel_service_spec *spec);

@@ -40,12 +40,12 @@ static const keel_cfg_row rows[] = {
      "{portfolio} of topics"},
     {KEEL_CFG_T_INT, "portfolio.max_positions", AT(max_positions), "5", "0", "512", "assets",
      "held at once; 0 = no limit"},
-    {KEEL_CFG_T_LATER, "portfolio.correlation_threshold", 0, "0.7", NULL, NULL, "",
-     "cutting positions above a correlation"},
+    {KEEL_CFG_T_FRAC, "portfolio.correlation_threshold", AT(correlation_threshold), "0.7", "0",
+     "0.99", "", "a signal's size is cut above this correlation with what strategies hold"},
     {KEEL_CFG_T_INT, "portfolio.correlation_window", AT(correlation_window_days), "30", "2", "3650",
      "days", "returns a correlation is estimated from"},
-    {KEEL_CFG_T_LATER, "portfolio.max_portfolio_risk", 0, "2%", NULL, NULL, "of equity",
-     "a limit on the risk of the portfolio"},
+    {KEEL_CFG_T_FRAC, "portfolio.max_portfolio_risk", AT(max_portfolio_risk), "2%", "0.0001", "1",
+     "of equity", "what all stops of the strategies' positions may lose together"},
     {KEEL_CFG_T_FRAC, "portfolio.max_drawdown", AT(max_drawdown), "0.05", "0.0001", "1",
      "of peak equity", "everything is closed beyond it"},
     {KEEL_CFG_T_LATER, "portfolio.position_sizing", 0, "correlation_adjusted", NULL, NULL, "",
@@ -54,6 +54,8 @@ static const keel_cfg_row rows[] = {
      "20", "", "daily, weekly, monthly or a duration such as 12h"},
     {KEEL_CFG_T_TREE, "capital", 0, NULL, NULL, NULL, "",
      "book: share of equity; the rest is reserve; default {core: 1}"},
+    {KEEL_CFG_T_TREE, "strategies", 0, NULL, NULL, NULL, "",
+     "strategy: {lockstep, active, max_gross}; its book has the same name"},
     {KEEL_CFG_T_REAL, "risk_manager.equity_usd", AT(equity_usd), "10000", "1", "1000000000000",
      "of universe.currency", "equity to start with"},
     {KEEL_CFG_T_LATER, "advanced_portfolio.core_settings.enable_ml", 0, "false", NULL, NULL, "",
@@ -187,6 +189,88 @@ static keel_status read_capital(const keel_config *config, keel_settings *s, kee
     if (sum > 1.0 + SHARE_SUM_TOLERANCE)
         return keel_err_set(err, KEEL_ERANGE, "%s: capital: the shares sum to %.10g, more than 1",
                             keel_config_where(capital), sum);
+    return KEEL_OK;
+}
+
+static keel_status check_strategy_keys(const keel_config_node *node, const char *name,
+                                       keel_err *err)
+{
+    static const char *const known[] = {"lockstep", "active", "max_gross"};
+    for (int i = 0; i < keel_config_count(node); i++) {
+        const char *key = keel_config_child_name(node, i);
+        const char *nearest = keel_text_nearest(key, known, 3);
+        if (strcmp(key, known[0]) == 0 || strcmp(key, known[1]) == 0 || strcmp(key, known[2]) == 0)
+            continue;
+        return keel_err_set(err, KEEL_EUNKNOWN, "%s: strategies.%.47s: \"%.80s\" is no key%s%s%s",
+                            keel_config_where(keel_config_child(node, i)), name, key,
+                            nearest != NULL ? "; did you mean " : "",
+                            nearest != NULL ? nearest : "", nearest != NULL ? "?" : "");
+    }
+    return KEEL_OK;
+}
+
+static keel_status read_strategy_key(const keel_config_node *node, const char *name,
+                                     const char *key, keel_cfg_type type, const char *least,
+                                     const char *most, void *to, keel_err *err)
+{
+    char what[KEEL_NAME_MAX + 32];
+    const keel_config_node *child = keel_config_find(node, key);
+    if (child == NULL)
+        return KEEL_OK;
+    snprintf(what, sizeof what, "strategies.%.47s.%.15s", name, key);
+    return keel_config_parse(child, type, least, most, what, to, err);
+}
+
+/* A strategy's book has its share in capital; without one it has a share of 0. */
+static keel_status give_book(keel_settings *s, const char *name)
+{
+    for (int i = 0; i < s->books_n; i++)
+        if (strcmp(s->books[i].book, name) == 0)
+            return KEEL_OK;
+    if (s->books_n == BOOKS_MAX)
+        return KEEL_ETOOBIG;
+    s->books[s->books_n].share_frac = 0.0;
+    return keel_text_copy(s->books[s->books_n++].book, KEEL_NAME_MAX, name);
+}
+
+static keel_status read_strategy(const keel_config_node *node, const char *name, keel_settings *s,
+                                 keel_err *err)
+{
+    if (!keel_name_ok(name, KEEL_NAME_MAX) || strcmp(name, "core") == 0 ||
+        strcmp(name, "reserve") == 0 || strcmp(name, "netting") == 0)
+        return keel_err_set(err, KEEL_EINVAL,
+                            "%s: strategies.%.47s: a strategy is named by 1 to %d of letters, "
+                            "digits and _:/@-., and not core, reserve or netting",
+                            keel_config_where(node), name, KEEL_NAME_MAX - 1);
+    if (keel_config_text(node) != NULL && keel_config_text(node)[0] != '\0')
+        return keel_err_set(err, KEEL_EINVAL,
+                            "%s: strategies.%.47s: must be a map such as {lockstep: true}, or {}",
+                            keel_config_where(node), name);
+    if (s->strategies_n == KEEL_STRATEGIES_MAX || give_book(s, name) != KEEL_OK)
+        return keel_err_set(err, KEEL_ETOOBIG, "%s: strategies.%.47s: more than %d strategies",
+                            keel_config_where(node), name, KEEL_STRATEGIES_MAX);
+    keel_strategy_setting *it = &s->strategies[s->strategies_n++];
+    *it = (keel_strategy_setting){.active = true, .max_gross = 1.0};
+    KEEL_TRY(keel_text_copy(it->name, sizeof it->name, name));
+    KEEL_TRY(check_strategy_keys(node, name, err));
+    KEEL_TRY(
+        read_strategy_key(node, name, "lockstep", KEEL_CFG_T_BOOL, NULL, NULL, &it->lockstep, err));
+    KEEL_TRY(
+        read_strategy_key(node, name, "active", KEEL_CFG_T_BOOL, NULL, NULL, &it->active, err));
+    return read_strategy_key(node, name, "max_gross", KEEL_CFG_T_REAL, "0.01", "20", &it->max_gross,
+                             err);
+}
+
+static keel_status read_strategies(const keel_config *config, keel_settings *s, keel_err *err)
+{
+    const keel_config_node *map = keel_config_at(config, "strategies");
+    if (map == NULL || (keel_config_count(map) == 0 && keel_config_text(map) == NULL))
+        return KEEL_OK;
+    if (keel_config_count(map) == 0 || keel_config_child_name(map, 0)[0] == '\0')
+        return keel_err_set(err, KEEL_EINVAL, "%s: strategies: must be a map of name: {...}",
+                            keel_config_where(map));
+    for (int i = 0; i < keel_config_count(map); i++)
+        KEEL_TRY(read_strategy(keel_config_child(map, i), keel_config_child_name(map, i), s, err));
     return KEEL_OK;
 }
 
@@ -326,5 +410,6 @@ keel_status keel_settings_load(const keel_config *config, keel_settings *setting
     KEEL_TRY(check_name(config, "portfolio.name", settings->portfolio, err));
     KEEL_TRY(read_schedule(config, settings, err));
     KEEL_TRY(read_capital(config, settings, err));
+    KEEL_TRY(read_strategies(config, settings, err));
     return read_universe(config, settings, universe, err);
 }

@@ -1,7 +1,7 @@
 /* settings.h - the configuration that every service shares.
  *
- * ROOM     common/service. Sections run, universe, portfolio, capital, risk_manager and
- *          advanced_portfolio; a service's own section is its own table. Key names of the
+ * ROOM     common/service. Sections run, universe, portfolio, capital, strategies, risk_manager
+ *          and advanced_portfolio; a service's own section is its own table. Key names of the
  *          requirements CF01-CF16 are kept.
  */
 #ifndef KEEL_COMMON_SERVICE_SETTINGS_H
@@ -9,7 +9,16 @@
 
 #include "common/config/config.h"
 #include "common/domain/allocation.h"
+#include "common/domain/signal.h"
 #include "common/domain/universe.h"
+
+/* A strategy that may send signals; its book has the same name. */
+typedef struct keel_strategy_setting {
+    char name[KEEL_NAME_MAX];
+    bool lockstep;    /* closes its steps; a lockstep run waits for it */
+    bool active;      /* false: its signals are refused by name */
+    double max_gross; /* most that its positions are worth together, as a multiple of its equity */
+} keel_strategy_setting;
 
 typedef enum keel_mode { KEEL_MODE_LOCKSTEP, KEEL_MODE_LIVE } keel_mode;
 
@@ -33,11 +42,15 @@ typedef struct keel_settings {
     const char *rebalancing_frequency; /* CF07: daily weekly monthly or a duration */
     int64_t rebalancing_ns;            /* from it; monthly = 0 with rebalancing_monthly */
     bool rebalancing_monthly;
-    bool enable_correlation;   /* CF09; false = inverse volatility */
-    bool enable_optimization;  /* CF09; false = static weights */
-    double equity_usd;         /* CF15 risk_manager.equity_usd */
-    int books_n;               /* capital: core first, then as configured */
-    keel_book_share books[16]; /* "reserve" is what is left and is not listed */
+    bool enable_correlation;      /* CF09; false = inverse volatility */
+    bool enable_optimization;     /* CF09; false = static weights */
+    double equity_usd;            /* CF15 risk_manager.equity_usd */
+    double correlation_threshold; /* CF02 */
+    double max_portfolio_risk;    /* CF04; of equity */
+    int books_n; /* core, then as configured in capital, then strategies without a share */
+    keel_book_share books[KEEL_BOOKS_MAX - 1]; /* "reserve" is what is left and is not listed */
+    int strategies_n;
+    keel_strategy_setting strategies[KEEL_STRATEGIES_MAX]; /* as configured */
 } keel_settings;
 
 /* Bind and check the shared sections and read universe.instruments into *universe (sealed). */

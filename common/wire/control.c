@@ -123,17 +123,38 @@ static keel_status check_request(const void *plain)
         return KEEL_EUNKNOWN;
     if (!leveled && request->log_level != 0)
         return KEEL_EINVAL;
-    if (!reasoned && request->reason[0] != '\0')
+    if (!reasoned &&
+        (request->reason[0] != '\0' || request->strategy[0] != '\0' || request->asset[0] != '\0'))
         return KEEL_EINVAL;
+    if (request->strategy[0] != '\0' && request->asset[0] != '\0')
+        return KEEL_EINVAL;
+    KEEL_TRY(
+        wire_check_text(request->strategy, sizeof request->strategy, WIRE_NAME, WIRE_OPTIONAL));
+    KEEL_TRY(wire_check_text(request->asset, sizeof request->asset, WIRE_NAME, WIRE_OPTIONAL));
     return wire_check_text(request->reason, sizeof request->reason, WIRE_ANY,
                            reasoned ? WIRE_REQUIRED : WIRE_OPTIONAL);
+}
+
+static keel_status get_text(const char *text, char *out, size_t cap)
+{
+    KEEL_TRY(wire_check_text(text, cap, WIRE_ANY, WIRE_OPTIONAL));
+    memcpy(out, text, strlen(text) + 1);
+    return KEEL_OK;
+}
+
+/* Halt and Resume have the same fields. */
+static keel_status get_change(const char *reason, const char *strategy, const char *asset,
+                              keel_request *to)
+{
+    KEEL_TRY(get_text(reason, to->reason, sizeof to->reason));
+    KEEL_TRY(get_text(strategy, to->strategy, sizeof to->strategy));
+    return get_text(asset, to->asset, sizeof to->asset);
 }
 
 static keel_status get_ask(const ProtobufCMessage *pb, void *plain)
 {
     const Keel__V1__Request *from = (const Keel__V1__Request *)pb;
     keel_request *to = plain;
-    const char *reason = "";
     for (int i = KEEL_ASK_PING; i < ASKS; i++) {
         if (asks[i].ask_case == from->ask_case)
             to->ask = (keel_ask)i;
@@ -143,19 +164,22 @@ static keel_status get_ask(const ProtobufCMessage *pb, void *plain)
     if (to->ask == KEEL_ASK_LOG_LEVEL)
         to->log_level = (int)from->log_level->level;
     else if (to->ask == KEEL_ASK_HALT)
-        reason = from->halt->reason;
+        return get_change(from->halt->reason, from->halt->strategy, from->halt->asset, to);
     else if (to->ask == KEEL_ASK_RESUME)
-        reason = from->resume->reason;
-    KEEL_TRY(wire_check_text(reason, sizeof to->reason, WIRE_ANY, WIRE_OPTIONAL));
-    memcpy(to->reason, reason, strlen(reason) + 1);
+        return get_change(from->resume->reason, from->resume->strategy, from->resume->asset, to);
     return KEEL_OK;
+}
+
+/* Generated structs have no const: they are only read from here. */
+static void point(char **to, const char *text)
+{
+    memcpy(to, &text, sizeof text);
 }
 
 static keel_status put_ask(keel_arena *room, const void *plain, ProtobufCMessage *pb)
 {
     const keel_request *from = plain;
     Keel__V1__Request *to = (Keel__V1__Request *)pb;
-    char *reason;
     if (from->ask == KEEL_ASK_NONE)
         return KEEL_EFORMAT;
     if ((unsigned)from->ask >= ASKS)
@@ -165,14 +189,17 @@ static keel_status put_ask(keel_arena *room, const void *plain, ProtobufCMessage
         return KEEL_EUNAVAIL;
     to->ask_case = asks[from->ask].ask_case;
     to->ping = (Keel__V1__Ping *)ask; /* all members of the union are message pointers */
-    const char *text = from->reason;
-    memcpy(&reason, &text, sizeof text);
-    if (from->ask == KEEL_ASK_LOG_LEVEL)
+    if (from->ask == KEEL_ASK_LOG_LEVEL) {
         to->log_level->level = (Keel__V1__LogLevel)from->log_level;
-    else if (from->ask == KEEL_ASK_HALT)
-        to->halt->reason = reason;
-    else if (from->ask == KEEL_ASK_RESUME)
-        to->resume->reason = reason;
+    } else if (from->ask == KEEL_ASK_HALT) {
+        point(&to->halt->reason, from->reason);
+        point(&to->halt->strategy, from->strategy);
+        point(&to->halt->asset, from->asset);
+    } else if (from->ask == KEEL_ASK_RESUME) {
+        point(&to->resume->reason, from->reason);
+        point(&to->resume->strategy, from->strategy);
+        point(&to->resume->asset, from->asset);
+    }
     return KEEL_OK;
 }
 

@@ -124,6 +124,9 @@ typedef struct keel_request {
     int log_level;                     /* ASK_LOG_LEVEL: 1 debug .. 4 error */
     char reason[KEEL_REASON_TEXT_MAX]; /* ASK_HALT, ASK_RESUME: required */
     char operator_name[KEEL_NAME_MAX];
+    char
+        strategy[KEEL_NAME_MAX]; /* ASK_HALT, ASK_RESUME: what it is about; "" and "" = the whole */
+    char asset[KEEL_SYMBOL_MAX]; /* portfolio; at most one of the two */
 } keel_request;
 
 typedef struct keel_counter {

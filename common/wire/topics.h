@@ -8,6 +8,7 @@
  *          state   in steps; the last value is sent again to who subscribes
  *          record  as state, and durable before it is published
  *          control outside the steps
+ *          call    a question or its answer inside a step: in no mark, matched by step and index
  */
 #ifndef KEEL_COMMON_WIRE_TOPICS_H
 #define KEEL_COMMON_WIRE_TOPICS_H
@@ -44,6 +45,9 @@
     X(ACK, 502)                                                                                    \
     X(DECISION, 503)                                                                               \
     X(STRATEGY_STATUS, 504)                                                                        \
+    X(HELLO, 505)                                                                                  \
+    X(INTAKE, 506)                                                                                 \
+    X(STRATEGY_REPORT, 507)                                                                        \
     X(REGIME_STATE, 600)                                                                           \
     X(ORDER_PLAN, 700)                                                                             \
     X(FILL, 701)                                                                                   \
@@ -89,6 +93,15 @@ typedef enum keel_payload {
     X(PORTFOLIO, "v1.portfolio.{portfolio}.", RECORD, PORTFOLIO_STATE, "ledger")                   \
     X(PERFORMANCE, "v1.performance.{portfolio}.", STATE, PERFORMANCE, "ledger")                    \
     X(ATTRIBUTION, "v1.attribution.{portfolio}.", STATE, ATTRIBUTION, "ledger")                    \
+    X(INTAKE, "v1.intake.{portfolio}.", RECORD, INTAKE, "strategy-coordinator")                    \
+    X(DECISION, "v1.decision.{portfolio}.", RECORD, DECISION, "strategy-coordinator")              \
+    X(STRATEGY, "v1.strategy.{portfolio}.", STATE, STRATEGY_REPORT, "strategy-coordinator")        \
+    X(CHECK, "v1.riskcheck.{portfolio}.", CALL, RISK_CHECK_REQUEST, "strategy-coordinator")        \
+    X(VERDICT, "v1.verdict.{portfolio}.", CALL, RISK_VERDICT, "risk")                              \
+    X(SIGNAL, "v1.signal.{key}.", CONTROL, SIGNAL, "*")                                            \
+    X(HELLO, "v1.hello.{key}.", CONTROL, HELLO, "*")                                               \
+    X(RECEIPT, "v1.receipt.{key}.", RECORD, RECEIPT, "*")                                          \
+    X(ACK, "v1.ack.{key}.", CONTROL, ACK, "*")                                                     \
     X(HEARTBEAT, "v1.hb.{key}.", CONTROL, HEARTBEAT, "*")                                          \
     X(STEP, "v1.step.{key}.", CONTROL, STEP_END, "*")                                              \
     X(RESEND, "v1.resend.{key}.", CONTROL, RESEND, "*")                                            \
@@ -103,6 +116,7 @@ typedef enum keel_topic_class {
     KEEL_CLASS_STATE,
     KEEL_CLASS_RECORD,
     KEEL_CLASS_CONTROL,
+    KEEL_CLASS_CALL, /* a question or its answer inside a step: in no mark */
 } keel_topic_class;
 
 typedef struct keel_topic_info {

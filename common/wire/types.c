@@ -104,3 +104,13 @@ static const wire_field message_id_rows[] = {
 const wire_type wire_message_id =
     WIRE_MESSAGE_WITH(keel_message_id, keel__v1__message_id__descriptor, message_id_rows,
                       .absent = message_id_absent);
+
+static const wire_field sizing_rule_rows[] = {
+    WIRE_ROW_ENUM(keel_sizing_rule, SizingRule, code, INT32_MAX, wire_reason_known, WIRE_REQUIRED),
+    WIRE_ROW_TEXT(keel_sizing_rule, SizingRule, name, WIRE_NAME, WIRE_REQUIRED),
+    WIRE_ROW_REAL(keel_sizing_rule, SizingRule, value, WIRE_ANY),
+    WIRE_ROW_I64(keel_sizing_rule, SizingRule, qty_units, 0),
+    WIRE_ROW_FLAG(keel_sizing_rule, SizingRule, bound),
+};
+const wire_type wire_sizing_rule =
+    WIRE_MESSAGE(keel_sizing_rule, keel__v1__sizing_rule__descriptor, sizing_rule_rows);

@@ -28,6 +28,7 @@
 #include "common/domain/bar_row.h"
 #include "common/domain/books.h"
 #include "common/domain/estimate.h"
+#include "common/domain/signal.h"
 #include "common/wire/control.h"
 
 #define KEEL_WIRE(name, type)                                                                      \
@@ -59,6 +60,15 @@ KEEL_WIRE(approved_allocation, keel_approved_allocation);
 KEEL_WIRE(trading_state, keel_trading_state);
 KEEL_WIRE(risk_report, keel_risk_report);
 KEEL_WIRE(limit_breach, keel_limit_breach);
+KEEL_WIRE(risk_check_request, keel_risk_check_request);
+KEEL_WIRE(risk_verdict, keel_risk_verdict);
+KEEL_WIRE(signal, keel_signal);
+KEEL_WIRE(hello, keel_hello);
+KEEL_WIRE(receipt, keel_receipt);
+KEEL_WIRE(ack, keel_ack);
+KEEL_WIRE(intake, keel_intake);
+KEEL_WIRE(decision, keel_decision);
+KEEL_WIRE(strategy_report, keel_strategy_report);
 KEEL_WIRE(order_plan, keel_order_plan);
 KEEL_WIRE(fill, keel_fill);
 KEEL_WIRE(plan_done, keel_plan_done);
@@ -72,6 +82,11 @@ KEEL_WIRE(resend, keel_resend);
 KEEL_WIRE(request, keel_request);
 KEEL_WIRE(reply, keel_reply);
 KEEL_WIRE(snapshot_record, keel_snapshot_record);
+
+/* Why keel_wire_get_signal refused these bytes, by field: NONFINITE, CONFIDENCE_RANGE or MALFORMED,
+ * with a sentence for its sender. */
+void keel_wire_blame_signal(keel_arena *arena, const uint8_t *data, size_t len,
+                            keel_reason *reason);
 
 /* Decode a payload of any type and check it; what the fuzzers and `--json` use.
  * KEEL_EUNKNOWN for a type that has no decoder here yet. */

@@ -21,6 +21,7 @@
 #include "keel/v1/ledger.pb-c.h"
 #include "keel/v1/market.pb-c.h"
 #include "keel/v1/risk.pb-c.h"
+#include "keel/v1/signal.pb-c.h"
 #include "keel/v1/types.pb-c.h"
 
 #include <protobuf-c/protobuf-c.h>
@@ -266,6 +267,7 @@ extern const wire_type wire_constraint;
 extern const wire_type wire_input_ref;
 extern const wire_type wire_risk_convention;
 extern const wire_type wire_message_id;
+extern const wire_type wire_sizing_rule;
 bool wire_reason_known(int value);
 bool wire_method_known(int value);
 
@@ -285,6 +287,15 @@ extern const wire_type wire_approved_allocation;
 extern const wire_type wire_trading_state;
 extern const wire_type wire_risk_report;
 extern const wire_type wire_limit_breach;
+extern const wire_type wire_risk_check_request;
+extern const wire_type wire_risk_verdict;
+extern const wire_type wire_signal;
+extern const wire_type wire_hello;
+extern const wire_type wire_receipt;
+extern const wire_type wire_ack;
+extern const wire_type wire_intake;
+extern const wire_type wire_decision;
+extern const wire_type wire_strategy_report;
 extern const wire_type wire_order_plan;
 extern const wire_type wire_fill;
 extern const wire_type wire_plan_done;
