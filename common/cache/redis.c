@@ -266,18 +266,18 @@ static keel_status show(redis_link *l, redisReply *range, tour *t)
     return status;
 }
 
-static keel_status log_read(void *self, const char *topic, uint64_t from_step, uint64_t from_index,
-                            uint64_t to_step, keel_log_visit visit, void *arg)
+static keel_status log_read(void *self, const char *topic, keel_log_span span, keel_log_visit visit,
+                            void *arg)
 {
     redis_link *l = self;
     char key[KEY_MAX], from[ID_MAX], to[ID_MAX];
     tour t = {.topic = topic, .visit = visit, .arg = arg, .go_on = true};
     make_key(l, "rec", topic, key);
-    snprintf(from, sizeof from, "%" PRIu64 "-%" PRIu64, from_step, from_index);
-    if (to_step == UINT64_MAX)
+    snprintf(from, sizeof from, "%" PRIu64 "-%" PRIu64, span.from_step, span.from_index);
+    if (span.to_step == UINT64_MAX)
         snprintf(to, sizeof to, "+");
     else
-        snprintf(to, sizeof to, "%" PRIu64, to_step);
+        snprintf(to, sizeof to, "%" PRIu64, span.to_step);
     while (t.go_on) {
         t.last = (keel_log_entry){0};
         if (!connected(l))

@@ -31,6 +31,13 @@ typedef struct keel_log_entry {
     size_t len;
 } keel_log_entry;
 
+/* Entries with (step, index) from (from_step, from_index) to (to_step, max). */
+typedef struct keel_log_span {
+    uint64_t from_step;
+    uint64_t from_index;
+    uint64_t to_step;
+} keel_log_span;
+
 /* Return false to stop reading. */
 typedef bool (*keel_log_visit)(void *arg, const keel_log_entry *entry);
 
@@ -38,10 +45,9 @@ typedef struct keel_log_ops {
     /* Write n entries in one MULTI. held[i] = true: refused, an entry with that id or a higher one
      * was there before. KEEL_OK means durable. */
     keel_status (*append)(void *self, const keel_log_entry *entries, int n, bool *held);
-    /* Entries of a topic with (step, index) from (from_step, from_index) to (to_step, max),
-     * ascending. */
-    keel_status (*read)(void *self, const char *topic, uint64_t from_step, uint64_t from_index,
-                        uint64_t to_step, keel_log_visit visit, void *arg);
+    /* Entries of a topic within a span, ascending. */
+    keel_status (*read)(void *self, const char *topic, keel_log_span span, keel_log_visit visit,
+                        void *arg);
     /* Step and index of the newest entry; KEEL_ENOTFOUND for an empty or absent stream. */
     keel_status (*top)(void *self, const char *topic, uint64_t *step, uint64_t *index);
     /* Drop entries of a topic before (step, index). */

@@ -124,8 +124,8 @@ static bool is_before(const item *it, uint64_t step, uint64_t index)
     return it->step < step || (it->step == step && it->index < index);
 }
 
-static keel_status log_read(void *self, const char *topic, uint64_t from_step, uint64_t from_index,
-                            uint64_t to_step, keel_log_visit visit, void *arg)
+static keel_status log_read(void *self, const char *topic, keel_log_span span, keel_log_visit visit,
+                            void *arg)
 {
     const view *v = self;
     keel_twin *t = v->twin;
@@ -133,8 +133,8 @@ static keel_status log_read(void *self, const char *topic, uint64_t from_step, u
         return KEEL_EUNAVAIL;
     const stream *s = find(v, &t->log, "rec", topic, false);
     for (int i = 0; s != NULL && i < s->n; i++)
-        if (!is_before(&s->items[i], from_step, from_index) && s->items[i].step <= to_step &&
-            !show(s, i, topic, visit, arg))
+        if (!is_before(&s->items[i], span.from_step, span.from_index) &&
+            s->items[i].step <= span.to_step && !show(s, i, topic, visit, arg))
             break;
     return KEEL_OK;
 }

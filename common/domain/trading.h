@@ -30,7 +30,8 @@ typedef struct keel_latch {
     int64_t re_arm_ns; /* 0 = an operator must */
 } keel_latch;
 
-/* What a halt or resume is about: "" and "" = the whole portfolio; at most one is given. */
+/* What a halt or resume is about: the strategy and the asset that it names, else the whole
+ * portfolio. */
 typedef struct keel_taken_request {
     char request_id[96];
     char kind[16]; /* "halt" or "resume" */

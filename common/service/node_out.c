@@ -175,8 +175,8 @@ static keel_status take_stored(keel_service *n, node_out *o)
     const node_pub *pub = node_pub_of(n, o->topic);
     stored_search search = {n, o, false, false};
     const uint64_t step = node_open_step(n);
-    KEEL_TRY(
-        n->cfg.log.ops->read(n->cfg.log.self, pub->text, step, 0, step, match_stored, &search));
+    KEEL_TRY(n->cfg.log.ops->read(n->cfg.log.self, pub->text, (keel_log_span){step, 0, step},
+                                  match_stored, &search));
     keel_count(n->cfg.obs, "records_held", 1);
     if (!search.found) {
         /* In lockstep it was trimmed behind the horizon, and these are its bytes. In live mode it

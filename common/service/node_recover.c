@@ -326,8 +326,9 @@ static keel_status fold_own(keel_service *n)
         return KEEL_OK;
     own_fold fold = {n, base};
     keel_ring_clear(n->ring);
-    return n->cfg.log.ops->read(n->cfg.log.self, base->text, base->top_step, 0, base->top_step,
-                                fold_one, &fold);
+    return n->cfg.log.ops->read(n->cfg.log.self, base->text,
+                                (keel_log_span){base->top_step, 0, base->top_step}, fold_one,
+                                &fold);
 }
 
 typedef struct stored_record {
@@ -356,7 +357,8 @@ keel_status node_stored_request_record(keel_service *n, keel_msg *msg)
     if (p == NULL || !p->has_top || p->top_step < step)
         return KEEL_ENOTFOUND;
     keel_arena_reset(&n->arena);
-    KEEL_TRY(n->cfg.log.ops->read(n->cfg.log.self, p->text, step, 0, step, keep_stored, &stored));
+    KEEL_TRY(n->cfg.log.ops->read(n->cfg.log.self, p->text, (keel_log_span){step, 0, step},
+                                  keep_stored, &stored));
     if (!stored.found)
         return KEEL_ENOTFOUND;
     make_own_msg(n, p, &stored.entry, msg);
@@ -511,8 +513,8 @@ static keel_status recall_records(keel_service *n, uint64_t step)
     const node_pub *base = node_pub_of(n, n->spec->base_topic);
     for (int i = 0; i < n->pubs_n; i++) {
         own_fold fold = {n, &n->pubs[i]};
-        KEEL_TRY(n->cfg.log.ops->read(n->cfg.log.self, n->pubs[i].text, step, 0, step, stage_stored,
-                                      &fold));
+        KEEL_TRY(n->cfg.log.ops->read(n->cfg.log.self, n->pubs[i].text,
+                                      (keel_log_span){step, 0, step}, stage_stored, &fold));
     }
     return base->count > 0 ? KEEL_OK : KEEL_ENOTFOUND; /* trimmed, or not closed */
 }
@@ -645,7 +647,8 @@ keel_status node_catch_up(keel_service *n)
             if (top == KEEL_ENOTFOUND || (top == KEEL_OK && step > line))
                 continue; /* it will come along the line */
             KEEL_TRY(top);
-            KEEL_TRY(n->cfg.log.ops->read(n->cfg.log.self, r.topic, step, 0, step, hand_over, &r));
+            KEEL_TRY(n->cfg.log.ops->read(n->cfg.log.self, r.topic, (keel_log_span){step, 0, step},
+                                          hand_over, &r));
         }
     n->caught_up = true;
     return KEEL_OK;

@@ -192,15 +192,31 @@ static keel_status read_capital(const keel_config *config, keel_settings *s, kee
     return KEEL_OK;
 }
 
+#define OF_STRATEGY(member) offsetof(keel_strategy_setting, member)
+static const keel_cfg_row strategy_rows[] = {
+    {KEEL_CFG_T_BOOL, "lockstep", OF_STRATEGY(lockstep), "false", NULL, NULL, "",
+     "closes its steps: a lockstep run waits for it"},
+    {KEEL_CFG_T_BOOL, "active", OF_STRATEGY(active), "true", NULL, NULL, "",
+     "false: its signals are refused"},
+    {KEEL_CFG_T_REAL, "max_gross", OF_STRATEGY(max_gross), "1", "0.01", "20", "",
+     "most that its positions are worth, as a multiple of its equity"},
+};
+enum { STRATEGY_ROWS = sizeof strategy_rows / sizeof strategy_rows[0] };
+
 static keel_status check_strategy_keys(const keel_config_node *node, const char *name,
                                        keel_err *err)
 {
-    static const char *const known[] = {"lockstep", "active", "max_gross"};
+    const char *known[STRATEGY_ROWS];
+    for (int r = 0; r < STRATEGY_ROWS; r++)
+        known[r] = strategy_rows[r].key;
     for (int i = 0; i < keel_config_count(node); i++) {
         const char *key = keel_config_child_name(node, i);
-        const char *nearest = keel_text_nearest(key, known, 3);
-        if (strcmp(key, known[0]) == 0 || strcmp(key, known[1]) == 0 || strcmp(key, known[2]) == 0)
+        int at = 0;
+        while (at < STRATEGY_ROWS && strcmp(known[at], key) != 0)
+            at++;
+        if (at < STRATEGY_ROWS)
             continue;
+        const char *nearest = keel_text_nearest(key, known, STRATEGY_ROWS);
         return keel_err_set(err, KEEL_EUNKNOWN, "%s: strategies.%.47s: \"%.80s\" is no key%s%s%s",
                             keel_config_where(keel_config_child(node, i)), name, key,
                             nearest != NULL ? "; did you mean " : "",
@@ -209,16 +225,21 @@ static keel_status check_strategy_keys(const keel_config_node *node, const char 
     return KEEL_OK;
 }
 
-static keel_status read_strategy_key(const keel_config_node *node, const char *name,
-                                     const char *key, keel_cfg_type type, const char *least,
-                                     const char *most, void *to, keel_err *err)
+static keel_status read_strategy_keys(const keel_config_node *node, keel_strategy_setting *it,
+                                      keel_err *err)
 {
     char what[KEEL_NAME_MAX + 32];
-    const keel_config_node *child = keel_config_find(node, key);
-    if (child == NULL)
-        return KEEL_OK;
-    snprintf(what, sizeof what, "strategies.%.47s.%.15s", name, key);
-    return keel_config_parse(child, type, least, most, what, to, err);
+    KEEL_TRY(check_strategy_keys(node, it->name, err));
+    for (int r = 0; r < STRATEGY_ROWS; r++) {
+        const keel_cfg_row *row = &strategy_rows[r];
+        const keel_config_node *child = keel_config_find(node, row->key);
+        if (child == NULL)
+            continue;
+        snprintf(what, sizeof what, "strategies.%.47s.%.15s", it->name, row->key);
+        KEEL_TRY(keel_config_parse(child, row->type, row->min, row->max, what,
+                                   (char *)it + row->field, err));
+    }
+    return KEEL_OK;
 }
 
 /* A strategy's book has its share in capital; without one it has a share of 0. */
@@ -252,13 +273,7 @@ static keel_status read_strategy(const keel_config_node *node, const char *name,
     keel_strategy_setting *it = &s->strategies[s->strategies_n++];
     *it = (keel_strategy_setting){.active = true, .max_gross = 1.0};
     KEEL_TRY(keel_text_copy(it->name, sizeof it->name, name));
-    KEEL_TRY(check_strategy_keys(node, name, err));
-    KEEL_TRY(
-        read_strategy_key(node, name, "lockstep", KEEL_CFG_T_BOOL, NULL, NULL, &it->lockstep, err));
-    KEEL_TRY(
-        read_strategy_key(node, name, "active", KEEL_CFG_T_BOOL, NULL, NULL, &it->active, err));
-    return read_strategy_key(node, name, "max_gross", KEEL_CFG_T_REAL, "0.01", "20", &it->max_gross,
-                             err);
+    return read_strategy_keys(node, it, err);
 }
 
 static keel_status read_strategies(const keel_config *config, keel_settings *s, keel_err *err)

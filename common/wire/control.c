@@ -126,8 +126,6 @@ static keel_status check_request(const void *plain)
     if (!reasoned &&
         (request->reason[0] != '\0' || request->strategy[0] != '\0' || request->asset[0] != '\0'))
         return KEEL_EINVAL;
-    if (request->strategy[0] != '\0' && request->asset[0] != '\0')
-        return KEEL_EINVAL;
     KEEL_TRY(
         wire_check_text(request->strategy, sizeof request->strategy, WIRE_NAME, WIRE_OPTIONAL));
     KEEL_TRY(wire_check_text(request->asset, sizeof request->asset, WIRE_NAME, WIRE_OPTIONAL));

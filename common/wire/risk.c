@@ -18,8 +18,6 @@ static const wire_type latch = WIRE_MESSAGE(keel_latch, keel__v1__latch__descrip
 static keel_status check_taken(const void *plain)
 {
     const keel_taken_request *taken = plain;
-    if (taken->strategy[0] != '\0' && taken->asset[0] != '\0')
-        return KEEL_EINVAL;
     const bool known = strcmp(taken->kind, keel_ask_name(KEEL_ASK_HALT)) == 0 ||
                        strcmp(taken->kind, keel_ask_name(KEEL_ASK_RESUME)) == 0;
     return known ? KEEL_OK : KEEL_EUNKNOWN;

@@ -235,8 +235,17 @@ static void latch(keel_latch *out)
                         TIME_NS + DAY_NS};
 }
 
+static const keel_scoped_mode *scoped(keel_scoped_mode *to, const char *what)
+{
+    NAME(to->name, what);
+    to->mode = KEEL_TRADING_REDUCING;
+    reason(&to->reason, KEEL_REASON_OPERATOR_HALT);
+    return to;
+}
+
 void keel_sample_trading_state(keel_trading_state *out, int n)
 {
+    static keel_scoped_mode modes[2];
     (void)n;
     memset(out, 0, sizeof *out);
     NAME(out->portfolio, "main");
@@ -248,10 +257,18 @@ void keel_sample_trading_state(keel_trading_state *out, int n)
     out->equity_micros = 92400000000;
     out->drawdown_frac = 0.16;
     out->requests_n = 1;
-    out->requests[0] =
-        (keel_taken_request){"cli/1767312000000000000/1", "halt", "too wild", "alice"};
+    out->requests[0] = (keel_taken_request){.request_id = "cli/1767312000000000000/1",
+                                            .kind = "halt",
+                                            .reason = "too wild",
+                                            .operator_name = "alice",
+                                            .strategy = "momentum",
+                                            .asset = "COIN.0-SIM"};
     out->changed = true;
     out->stops = 1;
+    out->strategies_n = 1;
+    out->strategies = scoped(&modes[0], "momentum");
+    out->assets_n = 1;
+    out->assets = scoped(&modes[1], "COIN.0-SIM");
 }
 
 void keel_sample_risk_report(keel_risk_report *out, int n)
@@ -469,6 +486,164 @@ void keel_sample_attribution(keel_attribution *out, int n)
     }
 }
 
+/* ---- signals ---- */
+
+static void sizing(keel_sizing_rule *out, const char *rule, bool bound)
+{
+    *out = (keel_sizing_rule){KEEL_REASON_CORRELATION_LIMIT, "", 0.75, 1200, bound};
+    NAME(out->name, rule);
+}
+
+void keel_sample_signal(keel_signal *out, int n)
+{
+    (void)n;
+    *out = (keel_signal){.strategy = "momentum",
+                         .signal_id = "17-1!",
+                         .seq = 12,
+                         .epoch_ns = TIME_NS,
+                         .symbol = "COIN.0-SIM",
+                         .side = KEEL_SIDE_SHORT,
+                         .entry = 88.3,
+                         .stop = 90.5,
+                         .target = 80.25,
+                         .confidence_frac = 0.8,
+                         .valid_until_ns = TIME_NS + DAY_NS,
+                         .row_step = 17,
+                         .labels_n = 2,
+                         .labels = {{"lookback", "20"}, {"why", "\xc3\xa9"}}};
+}
+
+void keel_sample_hello(keel_hello *out, int n)
+{
+    (void)n;
+    *out = (keel_hello){"momentum", TIME_NS, 3};
+}
+
+void keel_sample_receipt(keel_receipt *out, int n)
+{
+    static const uint8_t bytes[] = {10, 8, 'm', 'o', 'm', 'e', 'n', 't', 'u', 'm'};
+    (void)n;
+    *out = (keel_receipt){.strategy = "momentum",
+                          .epoch_ns = TIME_NS,
+                          .seq = 12,
+                          .step = 17,
+                          .signal = bytes,
+                          .signal_len = sizeof bytes};
+    reason(&out->refusal, KEEL_REASON_MALFORMED);
+}
+
+void keel_sample_ack(keel_ack *out, int n)
+{
+    (void)n;
+    *out = (keel_ack){
+        .strategy = "momentum", .epoch_ns = TIME_NS, .seq = 12, .credit = 4096, .closed_step = 16};
+    reason(&out->refusal, KEEL_REASON_EPOCH_SUPERSEDED);
+}
+
+void keel_sample_intake(keel_intake *out, int n)
+{
+    static const keel_intake_range ranges[] = {{"breakout", TIME_NS, 1, 1},
+                                               {"momentum", TIME_NS, 12, UINT64_MAX}};
+    (void)n;
+    *out = (keel_intake){.portfolio = "main", .ranges_n = 2, .ranges = ranges};
+}
+
+void keel_sample_decision(keel_decision *out, int n)
+{
+    (void)n;
+    *out = (keel_decision){
+        .strategy = "momentum",
+        .signal_id = "17-1!",
+        .epoch_ns = TIME_NS,
+        .seq = 12,
+        .decision_seq = 7,
+        .accepted = true,
+        .intents_n = 1,
+        .intents = {{"momentum", 1, -1200, 7, 9050000000, 8025000000, TIME_NS + DAY_NS}},
+        .priority = KEEL_PRIORITY_HIGH,
+        .policy = KEEL_CONFLICT_FIRST_IN_FIRST_OUT,
+        .sizing_n = 2,
+        .symbol = "COIN.0-SIM",
+        .side = KEEL_SIDE_SHORT,
+        .route = KEEL_ROUTE_MARKET_NEXT_ROW,
+        .duplicate_of = 3};
+    reason(&out->reason, KEEL_REASON_ACCEPTED);
+    reason(&out->priority_reason, KEEL_REASON_ACCEPTED);
+    sizing(&out->sizing[0], "base_size", false);
+    sizing(&out->sizing[1], "correlation_factor", true);
+}
+
+void keel_sample_strategy_report(keel_strategy_report *out, int n)
+{
+    static keel_disposition_count codes[2];
+    static keel_symbol_count symbols[2];
+    static keel_strategy_status status;
+    (void)n;
+    codes[0] = (keel_disposition_count){KEEL_REASON_ACCEPTED, 5};
+    codes[1] = (keel_disposition_count){KEEL_REASON_EXPIRED, 1};
+    symbols[0] = (keel_symbol_count){"COIN.0-SIM", 4, 3, 2};
+    symbols[1] = (keel_symbol_count){"COIN.1-SIM", 2, 2, 1};
+    status = (keel_strategy_status){.strategy = "momentum",
+                                    .active = true,
+                                    .share_frac = 0.15,
+                                    .received = 8,
+                                    .decided = 6,
+                                    .dispositions_n = 2,
+                                    .dispositions = codes,
+                                    .executed = 3,
+                                    .lockstep = true,
+                                    .epoch_ns = TIME_NS,
+                                    .seq = 6,
+                                    .pending = 2,
+                                    .active_signals = 1,
+                                    .symbols_n = 2,
+                                    .symbols = symbols};
+    *out = (keel_strategy_report){
+        .portfolio = "main", .strategies_n = 1, .strategies = &status, .decision_seq = 7};
+}
+
+void keel_sample_risk_check_request(keel_risk_check_request *out, int n)
+{
+    static keel_risk_check checks[N];
+    static const keel_standing standing[] = {{"breakout", 0, 500, 3, 8830000000, 8800000000},
+                                             {"momentum", 1, -1200, 7, 8830000000, 9050000000}};
+    const int m = n < KEEL_CHECKS_MAX ? n : KEEL_CHECKS_MAX;
+    for (int i = 0; i < m; i++) {
+        checks[i] = (keel_risk_check){"",         "momentum", i,          KEEL_SIDE_SHORT,
+                                      8830000000, 9050000000, 8025000000, 0.8};
+        snprintf(checks[i].signal_id, sizeof checks[i].signal_id, "17-%d", i);
+    }
+    *out = (keel_risk_check_request){.portfolio = "main",
+                                     .decision_seq = 7,
+                                     .checks_n = m,
+                                     .checks = checks,
+                                     .standing_n = 2,
+                                     .standing = standing};
+}
+
+void keel_sample_risk_verdict(keel_risk_verdict *out, int n)
+{
+    static keel_risk_answer answers[KEEL_CHECKS_MAX];
+    const int m = n < KEEL_CHECKS_MAX ? n : KEEL_CHECKS_MAX;
+    for (int i = 0; i < m; i++) {
+        keel_risk_answer *a = &answers[i];
+        memset(a, 0, sizeof *a);
+        snprintf(a->signal_id, sizeof a->signal_id, "17-%d", i);
+        a->accepted = true;
+        a->qty_units = -1200 - i;
+        reason(&a->reason, KEEL_REASON_ACCEPTED);
+        a->rules_n = 2;
+        sizing(&a->rules[0], "base_size", false);
+        sizing(&a->rules[1], "correlation_factor", true);
+    }
+    *out = (keel_risk_verdict){.portfolio = "main",
+                               .answers_n = m,
+                               .answers = answers,
+                               .request_step = 17,
+                               .request_index = 2,
+                               .request_hash = HASH};
+}
+
 void keel_sample_heartbeat(keel_heartbeat *out, int n)
 {
     (void)n;
@@ -515,7 +690,9 @@ void keel_sample_request(keel_request *out, int n)
                           .deadline_ms = 2000,
                           .ask = KEEL_ASK_HALT,
                           .reason = "too wild",
-                          .operator_name = "alice"};
+                          .operator_name = "alice",
+                          .strategy = "momentum",
+                          .asset = "COIN.0-SIM"};
 }
 
 void keel_sample_reply(keel_reply *out, int n)

@@ -25,6 +25,15 @@
     X(trading_state, keel_trading_state, TRADING_STATE)                                            \
     X(risk_report, keel_risk_report, RISK_REPORT)                                                  \
     X(limit_breach, keel_limit_breach, LIMIT_BREACH)                                               \
+    X(risk_check_request, keel_risk_check_request, RISK_CHECK_REQUEST)                             \
+    X(risk_verdict, keel_risk_verdict, RISK_VERDICT)                                               \
+    X(signal, keel_signal, SIGNAL)                                                                 \
+    X(receipt, keel_receipt, RECEIPT)                                                              \
+    X(ack, keel_ack, ACK)                                                                          \
+    X(decision, keel_decision, DECISION)                                                           \
+    X(hello, keel_hello, HELLO)                                                                    \
+    X(intake, keel_intake, INTAKE)                                                                 \
+    X(strategy_report, keel_strategy_report, STRATEGY_REPORT)                                      \
     X(order_plan, keel_order_plan, ORDER_PLAN)                                                     \
     X(fill, keel_fill, FILL)                                                                       \
     X(plan_done, keel_plan_done, PLAN_DONE)                                                        \
@@ -52,7 +61,7 @@ typedef struct keel_sample_ops {
     keel_status (*get)(keel_arena *arena, const uint8_t *data, size_t len, void *out);
 } keel_sample_ops;
 
-enum { KEEL_SAMPLES = 27, KEEL_SAMPLE_STRUCT_MAX = 64 << 10 };
+enum { KEEL_SAMPLES = 36, KEEL_SAMPLE_STRUCT_MAX = 64 << 10 };
 extern const keel_sample_ops keel_samples[KEEL_SAMPLES];
 
 /* Make and encode; aborts when the codec refuses. Returns the bytes' number. */

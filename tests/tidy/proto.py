@@ -32,6 +32,7 @@ DIMENSIONLESS = set("""
     primal_residual probability profit_factor queue_depth received regime risk_aversion
     risk_tolerance rows rows_effective rows_min rows_sent rows_total samples seq share step stop
     stops target target_return target_risk total_return trades transition upper value version
+    accepted active_signals duplicate_of pending request_index waiting
     volatility volume weights bars_missing bars_quarantined bars_refused step_done
 """.split())
 

@@ -3,8 +3,8 @@
 #include "tests/support/redis.h"
 
 #include <criterion/criterion.h>
-#include <signal.h>
 #include <inttypes.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -46,7 +46,7 @@ static keel_log_entry entry(uint64_t step, uint64_t index, const char *text)
 static bool collect(void *arg, const keel_log_entry *e)
 {
     char *out = arg;
-    sprintf(out + strlen(out), "%llu-%" PRIu64 ":%s:%d:%lld ", (unsigned long long)e->step, e->index,
+    sprintf(out + strlen(out), "%" PRIu64 "-%" PRIu64 ":%s:%d:%lld ", e->step, e->index,
             (const char *)e->data, e->type, (long long)e->event_ns);
     return true;
 }
@@ -68,18 +68,21 @@ Test(store, r3_a_repeat_is_held_and_never_written_twice)
         cr_assert(!held[0] && !held[1] && !held[2]);
         cr_assert_eq(l->ops->append(l->self, again, 3, held), KEEL_OK);
         cr_assert(held[0] && held[1] && !held[2], "at or below the top counts as written");
-        cr_assert_eq(l->ops->read(l->self, "v1.fill.main.", 1, 0, UINT64_MAX, collect, out),
-                     KEEL_OK);
+        cr_assert_eq(
+            l->ops->read(l->self, "v1.fill.main.", (keel_log_span){1, 0, UINT64_MAX}, collect, out),
+            KEEL_OK);
         cr_assert_str_eq(out, "1-0:a:701:42 1-1:b:701:42 3-0:c:701:42 4-0:d:701:42 ");
         out[0] = '\0';
-        cr_assert_eq(l->ops->read(l->self, "v1.fill.main.", 1, 0, 1, collect, out), KEEL_OK);
+        cr_assert_eq(l->ops->read(l->self, "v1.fill.main.", (keel_log_span){1, 0, 1}, collect, out),
+                     KEEL_OK);
         cr_assert_str_eq(out, "1-0:a:701:42 1-1:b:701:42 ");
         cr_assert_eq(l->ops->top(l->self, "v1.fill.main.", &step, &index), KEEL_OK);
         cr_assert(step == 4 && index == 0);
         cr_assert_eq(l->ops->trim(l->self, "v1.fill.main.", 3, 0), KEEL_OK);
         out[0] = '\0';
-        cr_assert_eq(l->ops->read(l->self, "v1.fill.main.", 1, 0, UINT64_MAX, collect, out),
-                     KEEL_OK);
+        cr_assert_eq(
+            l->ops->read(l->self, "v1.fill.main.", (keel_log_span){1, 0, UINT64_MAX}, collect, out),
+            KEEL_OK);
         cr_assert_str_eq(out, "3-0:c:701:42 4-0:d:701:42 ");
     }
     close_both(&b);
@@ -145,7 +148,9 @@ Test(store, r4_two_runs_on_one_server_do_not_see_each_other)
     cr_assert_eq(b.log[0].ops->append(b.log[0].self, &e, 1, &held), KEEL_OK);
     cr_assert_eq(other.ops->append(other.self, &e, 1, &held), KEEL_OK);
     cr_assert_not(held);
-    cr_assert_eq(other.ops->read(other.self, "v1.fill.main.", 1, 0, 1, collect, out), KEEL_OK);
+    cr_assert_eq(
+        other.ops->read(other.self, "v1.fill.main.", (keel_log_span){1, 0, 1}, collect, out),
+        KEEL_OK);
     other.ops->close(other.self);
     close_both(&b);
 }
@@ -178,7 +183,8 @@ Test(store, r1_what_was_acknowledged_survives_kill_9_of_the_server)
     cr_assert_eq(append_patiently(l, &a, &held), KEEL_OK);
     cr_assert(held, "it was there");
     cr_assert_eq(append_patiently(l, &c, &held), KEEL_OK);
-    cr_assert_eq(l->ops->read(l->self, "v1.fill.main.", 1, 0, 9, collect, out), KEEL_OK);
+    cr_assert_eq(l->ops->read(l->self, "v1.fill.main.", (keel_log_span){1, 0, 9}, collect, out),
+                 KEEL_OK);
     cr_assert_str_eq(out, "1-0:a:701:42 2-0:c:701:42 ");
     close_both(&b);
 }

@@ -209,14 +209,53 @@ Test(settings, refuses_by_place_and_name, .fini = stop) /* AL12 CF16 */
     }
 }
 
+/* SR01: the registry is the configuration. */
+Test(settings, strategies_have_books_and_keys, .fini = stop)
+{
+    cr_assert_eq(load(INSTRUMENTS "capital: {core: 0.5, momentum: 0.2}\n"
+                                  "strategies:\n"
+                                  "  momentum: {lockstep: true, max_gross: 1.5}\n"
+                                  "  breakout: {}\n"),
+                 KEEL_OK, "%s", err.text);
+    cr_assert_eq(s.strategies_n, 2);
+    cr_assert_str_eq(s.strategies[0].name, "momentum");
+    cr_assert(s.strategies[0].lockstep && s.strategies[0].active);
+    cr_assert_eq(s.strategies[0].max_gross, 1.5);
+    cr_assert(!s.strategies[1].lockstep && s.strategies[1].max_gross == 1.0);
+    cr_assert_eq(s.books_n, 3);
+    cr_assert_str_eq(s.books[2].book, "breakout");
+    cr_assert_eq(s.books[2].share_frac, 0.0);
+}
+
+Test(settings, strategies_that_cannot_be_are_refused, .fini = stop)
+{
+    static const struct {
+        const char *yaml, *says;
+    } cases[] = {
+        {"strategies: {core: {}}\n", "not core, reserve or netting"},
+        {"strategies: {a b: {}}\n", "letters"},
+        {"strategies: {m: fast}\n", "must be a map"},
+        {"strategies: [m]\n", "must be a map of name"},
+        {"strategies: {m: {lockstop: true}}\n", "did you mean lockstep?"},
+        {"strategies: {m: {lockstep: perhaps}}\n", "strategies.m.lockstep"},
+        {"strategies: {m: {max_gross: 0}}\n", "strategies.m.max_gross"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char yaml[1024] = INSTRUMENTS;
+        strcat(yaml, cases[i].yaml);
+        cr_assert_neq(load(yaml), KEEL_OK, "accepted: %s", cases[i].yaml);
+        cr_assert_not_null(strstr(err.text, cases[i].says), "case %zu: %s", i, err.text);
+    }
+}
+
 Test(settings, books_have_a_named_maximum, .fini = stop)
 {
-    char yaml[1024] = INSTRUMENTS "capital: {";
-    for (int i = 0; i < 16; i++)
-        sprintf(yaml + strlen(yaml), "b%d: 0.01, ", i);
+    static char yaml[16384] = INSTRUMENTS "capital: {";
+    for (int i = 0; i < KEEL_BOOKS_MAX - 1; i++)
+        sprintf(yaml + strlen(yaml), "b%d: 0.001, ", i);
     strcat(yaml, "}\n");
     cr_assert_eq(load(yaml), KEEL_ETOOBIG);
-    cr_assert_not_null(strstr(err.text, "more than 16 books"), "%s", err.text);
+    cr_assert_not_null(strstr(err.text, "more than 511 books"), "%s", err.text);
 }
 
 Test(settings, the_default_configuration_loads_and_knows_every_key, .fini = stop)

@@ -104,7 +104,7 @@ def as_json(message):
 from_c, from_python, hostile = fresh("from_c"), fresh("from_python"), fresh("edited")
 run("write", from_c)
 binaries = sorted(from_c.glob("*.bin"))
-check(len(binaries) == 27, f"{len(binaries)} messages")
+check(len(binaries) == 36, f"{len(binaries)} messages")
 for path in binaries:
     name, number, _ = path.name.split(".")
     data = path.read_bytes()

@@ -50,7 +50,7 @@ Test(hostile, empty_is_never_a_message)
         cr_assert_eq(keel_wire_check(&arena, keel_samples[i].payload, NULL, 0), KEEL_EFORMAT);
     }
     cr_assert_eq(keel_wire_get_envelope(&arena, bytes, 0, &envelope), KEEL_EFORMAT);
-    cr_assert_eq(keel_wire_check(&arena, KEEL_PAYLOAD_SIGNAL, bytes, 1), KEEL_EUNKNOWN);
+    cr_assert_eq(keel_wire_check(&arena, KEEL_PAYLOAD_SPILLOVER, bytes, 1), KEEL_EUNKNOWN);
     cr_assert_eq(keel_wire_check(&arena, (keel_payload)7, bytes, 1), KEEL_EUNKNOWN);
 }
 

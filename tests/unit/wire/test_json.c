@@ -101,7 +101,8 @@ Test(json, refuses_what_get_refuses_and_short_room)
     const size_t len = keel_sample_encode(&keel_samples[0], 2, bytes, BUF);
     cr_assert_eq(keel_wire_json(&arena, keel_samples[0].payload, bytes, len - 1, text, BUF),
                  KEEL_EFORMAT);
-    cr_assert_eq(keel_wire_json(&arena, KEEL_PAYLOAD_SIGNAL, bytes, len, text, BUF), KEEL_EUNKNOWN);
+    cr_assert_eq(keel_wire_json(&arena, KEEL_PAYLOAD_SPILLOVER, bytes, len, text, BUF),
+                 KEEL_EUNKNOWN);
     cr_assert_eq(keel_wire_json(&arena, keel_samples[0].payload, bytes, len, text, BUF), KEEL_OK);
     const size_t need = strlen(text) + 1;
     for (size_t cap = 0; cap < need; cap += 11) {

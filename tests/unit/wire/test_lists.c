@@ -231,7 +231,7 @@ Test(lists, docs_name_every_topic_and_payload)
     snprintf(path, sizeof path, "%s/docs/messages.md", root != NULL ? root : ".");
     char *page = keel_test_read(path, &len);
     for (int t = 0; t < KEEL_TOPIC_COUNT; t++) {
-        static const char *const classes[] = {"stream", "state", "record", "control"};
+        static const char *const classes[] = {"stream", "state", "record", "control", "call"};
         const keel_topic_info *info = keel_topic_describe((keel_topic)t);
         snprintf(want, sizeof want, "| `%s` | %s | %s (%d) | %s", info->template_text,
                  classes[info->topic_class], wire_type_of(info->payload)->descriptor->short_name,

@@ -148,8 +148,8 @@ Test(messages, negative_zero_is_read_as_zero)
     static const uint8_t minus[] = {0, 0, 0, 0, 0, 0, 0, 0x80};
     keel_performance performance;
     keel_approved_allocation approved;
-    size_t len = keel_sample_encode(&keel_samples[19], 3, first, BUF);
-    cr_assert_eq(keel_samples[19].payload, KEEL_PAYLOAD_PERFORMANCE);
+    size_t len = keel_sample_encode(&keel_samples[28], 3, first, BUF);
+    cr_assert_eq(keel_samples[28].payload, KEEL_PAYLOAD_PERFORMANCE);
     first[len] = 5 << 3 | 1; /* total_return, a double */
     memcpy(first + len + 1, minus, sizeof minus);
     cr_assert_eq(keel_wire_get_performance(&arena, first, len + 9, &performance), KEEL_OK);
