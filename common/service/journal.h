@@ -25,6 +25,10 @@ typedef enum keel_journal_kind {
     KEEL_JOURNAL_OUTPUT,      /* frame published */
     KEEL_JOURNAL_RECALLED, /* frame of an old step, published again from the service's own store */
     KEEL_JOURNAL_OWN,      /* frame folded from one's own records at a start (live) */
+    KEEL_JOURNAL_DECIDE,   /* the desk's decide, in this step */
+    KEEL_JOURNAL_GAVE_UP,  /* an answer did not come (live) */
+    KEEL_JOURNAL_DEADMAN,  /* the dead-man rule: mode, step (live) */
+    KEEL_JOURNAL_RESTAGED, /* frame of the open step, published again as the log holds it (live) */
 } keel_journal_kind;
 
 typedef struct keel_journal keel_journal;

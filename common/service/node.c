@@ -233,6 +233,7 @@ keel_service *keel_node_new(const keel_node_cfg *cfg, keel_err *err)
     make_pubs(n);
     make_line(n);
     subscribe_control(n);
+    node_desk_subscribe(n);
     node_state(n, KEEL_STATE_STARTING, "");
     /* A configuration that the app refuses is a refusal to start, not a state; a resource that is
      * not there now is opened by the recovery, which says so until it is. */
@@ -268,6 +269,8 @@ void keel_node_free(keel_service **svc)
     keel_free(&n->scratch);
     keel_free(&n->frame);
     keel_free(&n->app);
+    for (int i = 0; i < NODE_CALLS_MAX; i++)
+        keel_free(&n->desk.calls[i].frame);
     keel_arena_fini(&n->arena);
     keel_arena_fini(&n->wire_arena);
     keel_free(svc);
@@ -280,7 +283,7 @@ static bool requests_of_step(keel_service *n, keel_msg *stored, bool *is_stored)
     *is_stored = false;
     if (n->spec->request_topic == KEEL_TOPIC_COUNT)
         return true;
-    const keel_status found = node_stored_request_record(n, stored);
+    const keel_status found = node_stored_record(n, n->spec->request_topic, stored);
     if (found == KEEL_EUNAVAIL || found == KEEL_EFORMAT) {
         node_state_of(n, KEEL_STATE_DEGRADED, "log cannot be read; the step is not opened",
                       n->cfg.log.ops->why(n->cfg.log.self));
@@ -342,6 +345,7 @@ static bool open_step(keel_service *n)
                                          requests, ids, n->taken_n));
     keel_ring_begin(n->ring, node_open_step(n));
     n->opened = true;
+    node_desk_open(n);
     return true;
 }
 
@@ -495,7 +499,7 @@ static void say_working(keel_service *n)
 static void finish_step(keel_service *n)
 {
     n->done++;
-    n->opened = n->stepped = n->closed = n->handled = false;
+    n->opened = n->stepped = n->closed = n->handled = n->restaged = false;
     n->entry = 0;
     n->known_ns = 0;
     n->fresh = false;
@@ -504,6 +508,25 @@ static void finish_step(keel_service *n)
     if (!n->passed && n->phase == NODE_WORKING && !n->log_lost)
         say_working(n);
     n->passed = false;
+}
+
+/* Live: what the log holds of the step that is open now, if the process died in it. */
+static bool restage(keel_service *n)
+{
+    if (node_desk_restage(n) != KEEL_OK) {
+        node_state_of(n, KEEL_STATE_DEGRADED, "log cannot be read; nothing is decided",
+                      n->cfg.log.ops->why(n->cfg.log.self));
+        return false;
+    }
+    n->restaged = true;
+    return true;
+}
+
+/* Nothing of the desk keeps the step open. */
+static bool desk_is_done(keel_service *n)
+{
+    return node_is_lockstep(n) ? node_desk_round(n)
+                               : !node_desk_is_deciding(n) && node_desk_flush(n);
 }
 
 /* As far along the line as it goes; true when a step was finished. */
@@ -515,10 +538,14 @@ static bool advance(keel_service *n)
         return false;
     if (!n->opened && !open_step(n))
         return false;
+    if (!n->restaged && !restage(n))
+        return false;
     while (has_line(n) && n->spec->line[n->entry].publisher != NULL &&
            !n->spec->line[n->entry].after_end && !n->closed)
         if (!take_entry(n))
             return false;
+    if (!n->closed && !n->stepped && !desk_is_done(n))
+        return false;
     if (!n->closed && !close_step(n))
         return false;
     while (has_line(n) && n->spec->line[n->entry].publisher != NULL)
@@ -559,6 +586,17 @@ static void send_last_values(keel_service *n)
     n->cache_queued = false;
 }
 
+/* What came from clients and from who asks. */
+static bool desk_turn(keel_service *n)
+{
+    if (n->spec->desk == NULL)
+        return false;
+    if (n->spec->desk->on_turn != NULL)
+        n->spec->desk->on_turn(n, n->app);
+    const bool answered = node_desk_answer(n);
+    return node_desk_live(n) || answered;
+}
+
 bool keel_node_turn(keel_service *svc)
 {
     bool did = node_receive(svc);
@@ -569,6 +607,8 @@ bool keel_node_turn(keel_service *svc)
     }
     if (svc->phase == NODE_WORKING) {
         node_serve(svc);
+        node_desk_watch(svc);
+        did = desk_turn(svc) || did;
         for (int i = 0; i < 64 && svc->phase == NODE_WORKING && advance(svc); i++)
             did = true;
         settle(svc);

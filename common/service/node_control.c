@@ -32,9 +32,14 @@ static void fill_marks(keel_service *n, keel_heartbeat *h)
 static void note_awaited(keel_service *n)
 {
     n->awaited[0] = '\0';
-    if (n->phase != NODE_WORKING || n->waiting_ns == 0 || n->ended ||
-        node_mono(n) - n->waiting_ns < NODE_AWAITED_NS)
+    const int64_t since = n->desk.waits_ns != 0 ? n->desk.waits_ns : n->waiting_ns;
+    if (n->phase != NODE_WORKING || since == 0 || n->ended ||
+        node_mono(n) - since < NODE_AWAITED_NS)
         return;
+    if (n->desk.awaited[0] != '\0') {
+        snprintf(n->awaited, sizeof n->awaited, "%s %" PRIu64, n->desk.awaited, node_open_step(n));
+        return;
+    }
     const keel_line *l = &n->spec->line[n->entry];
     if (l->publisher != NULL)
         snprintf(n->awaited, sizeof n->awaited, "%s %" PRIu64, l->publisher,

@@ -164,6 +164,9 @@ static void on_resend(keel_service *n, const keel_envelope *e)
 static void route(keel_service *n, keel_topic kind, const char *topic, const keel_envelope *e,
                   const uint8_t *frame, size_t len)
 {
+    const bool of_line = kind == KEEL_TOPIC_STEP && publisher_of(n, e->id.source) >= 0;
+    if (!of_line && node_desk_door(n, kind, topic, frame, len))
+        return;
     if (kind == KEEL_TOPIC_STEP)
         on_step_end(n, e);
     else if (kind == KEEL_TOPIC_HEARTBEAT)
@@ -172,6 +175,8 @@ static void route(keel_service *n, keel_topic kind, const char *topic, const kee
         on_resend(n, e);
     else if (kind == KEEL_TOPIC_REQUEST)
         node_on_request(n, e);
+    else if (keel_topic_describe(kind)->topic_class == KEEL_CLASS_CALL)
+        node_desk_call(n, kind, e, frame, len);
     else if (e->step > 0 && n->steps != NULL)
         on_step_message(n, topic, e, frame, len);
     else

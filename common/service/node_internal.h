@@ -2,6 +2,7 @@
 #ifndef KEEL_COMMON_SERVICE_NODE_INTERNAL_H
 #define KEEL_COMMON_SERVICE_NODE_INTERNAL_H
 
+#include "common/base/timefmt.h"
 #include "common/bus/ring.h"
 #include "common/bus/steps.h"
 #include "common/service/node.h"
@@ -16,6 +17,7 @@ enum {
     NODE_FRAMES_PER_TURN = 256,
     NODE_SEQS_MAX = 64,
     NODE_RESEND_STEPS = 64, /* S4: at most so many in one answer */
+    NODE_CALLS_MAX = 64,    /* questions or answers that wait to be handled */
 };
 
 #define NODE_BEAT_NS     (100 * INT64_C(1000000))
@@ -101,6 +103,36 @@ typedef struct node_ask {
     uint64_t to;
 } node_ask;
 
+/* A question or an answer that has come. */
+typedef struct node_call {
+    const keel_sub *sub;
+    uint64_t step;
+    uint32_t index;
+    int64_t epoch_ns;
+    uint8_t *frame; /* owned, cap bytes */
+    size_t len;
+    size_t cap;
+} node_call;
+
+/* Beside the line (node_desk.c). */
+typedef struct node_desk {
+    node_call calls[NODE_CALLS_MAX]; /* those past calls_n only keep their buffers */
+    int calls_n;
+    uint32_t next_call; /* lockstep: the one of the open step to be handled next */
+    bool deciding;      /* a round has begun */
+    bool round_over;    /* lockstep: the open step's */
+    int64_t waits_ns;   /* monotonic: since when a question waits; 0 = none does */
+    int64_t asked_ns;
+    char awaited[48]; /* who keeps it waiting; "" = nobody */
+} node_desk;
+
+/* Live: what is known of risk's heart. */
+typedef struct node_deadman {
+    keel_trading_mode mode; /* UNSPECIFIED = never tripped */
+    int64_t since_ns;       /* last heartbeat, or when counting began */
+    int beats;              /* since the rule tripped */
+} node_deadman;
+
 typedef enum node_phase {
     NODE_RECOVERING, /* needs log, cache or a peer before it can go on */
     NODE_WORKING,
@@ -135,6 +167,7 @@ struct keel_service {
     uint64_t done;        /* last step that is over */
     uint64_t recall_step; /* step that recall publishes; 0 = none */
     bool opened;          /* step done + 1 has been opened */
+    bool restaged;        /* what the log holds of it was published again (live) */
     bool handled;         /* the messages of the line's entry were handled */
     bool stepped;         /* on_step was called */
     bool closed;          /* StepEnd was published */
@@ -172,6 +205,9 @@ struct keel_service {
     bool fresh;     /* no step closed since the start */
     bool caught_up; /* live: the newest records were read from the log */
 
+    node_desk desk;
+    node_deadman deadman;
+
     keel_arena arena;      /* of handlers */
     keel_arena wire_arena; /* of the skeleton's own decoding */
     uint8_t *scratch;      /* owned: what handlers encode into */
@@ -203,6 +239,8 @@ void node_send(keel_service *n, keel_topic topic, const char *key, keel_payload 
 node_pub *node_pub_of(keel_service *n, keel_topic topic);
 uint64_t node_seq_next(keel_service *n, const char *topic);
 void node_keep_last(node_pub *pub, const uint8_t *frame, size_t len);
+/* Publish a record of the open step again as the log holds it, and fold it (on_own). */
+void node_republish(keel_service *n, node_pub *pub, const keel_log_entry *entry);
 void node_welcome(keel_service *n); /* last values to who has just subscribed */
 
 /* node_in.c: frames from the bus */
@@ -226,8 +264,26 @@ void node_ask_late(keel_service *n, int publisher, uint64_t from, uint64_t to); 
  * */
 keel_status node_catch_up(keel_service *n);
 void node_trim(keel_service *n);
-/* P7: KEEL_ENOTFOUND: requests are taken now; KEEL_EUNAVAIL: cannot be known now. */
-keel_status node_stored_request_record(keel_service *n, keel_msg *msg);
+/* The record of `topic` that the log holds for the open step (P7). KEEL_ENOTFOUND: none;
+ * KEEL_EUNAVAIL: cannot be known now. */
+keel_status node_stored_record(keel_service *n, keel_topic topic, keel_msg *msg);
+void node_send_resend(keel_service *n, const char *publisher, uint64_t from, uint64_t to);
+
+/* node_desk.c: clients, questions, rounds of deciding */
+void node_desk_subscribe(keel_service *n);
+/* True when the topic is one of the desk's doors. */
+bool node_desk_door(keel_service *n, keel_topic kind, const char *topic, const uint8_t *frame,
+                    size_t len);
+void node_desk_call(keel_service *n, keel_topic kind, const keel_envelope *e, const uint8_t *frame,
+                    size_t len);
+void node_desk_open(keel_service *n);   /* a step begins */
+bool node_desk_answer(keel_service *n); /* questions that have come; true when one was handled */
+bool node_desk_round(keel_service *n);  /* lockstep: true when the step's round is over */
+bool node_desk_live(keel_service *n);   /* live: true when something was done */
+bool node_desk_is_deciding(const keel_service *n);
+bool node_desk_flush(keel_service *n);
+keel_status node_desk_restage(keel_service *n); /* KEEL_EUNAVAIL: the log cannot be read now */
+void node_desk_watch(keel_service *n);          /* the dead-man rule */
 
 /* node_control.c: heartbeats, requests */
 void node_beat(keel_service *n);

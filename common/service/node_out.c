@@ -276,6 +276,12 @@ void node_welcome(keel_service *n)
         }
 }
 
+/* Of the newest value for who comes late: questions and answers are not one. */
+static bool has_last_value(keel_topic topic)
+{
+    return keel_topic_describe(topic)->topic_class != KEEL_CLASS_CALL;
+}
+
 static void send_out(keel_service *n, const node_out *o)
 {
     node_pub *pub = node_pub_of(n, o->topic);
@@ -286,12 +292,34 @@ static void send_out(keel_service *n, const node_out *o)
     if (n->recall_step != 0)
         return;
     keel_ring_add(n->ring, pub->text, n->frame, len);
-    if (e.step >= pub->guard_step) { /* P9: a replayed step does not overwrite a newer value */
+    if (has_last_value(o->topic) &&
+        e.step >= pub->guard_step) { /* P9: a replayed step does not overwrite a newer value */
         node_keep_last(pub, n->frame, len);
         n->cfg.cache.ops->set_last(n->cfg.cache.self, pub->text, n->frame, len);
         n->cache_queued = true;
         pub->guard_step = e.step;
     }
+}
+
+void node_republish(keel_service *n, node_pub *pub, const keel_log_entry *entry)
+{
+    keel_msg msg;
+    keel_envelope e = {.type = (keel_payload)entry->type,
+                       .event_ns = entry->event_ns,
+                       .step = node_open_step(n),
+                       .index = pub->count++,
+                       .payload = entry->data,
+                       .payload_len = entry->len};
+    snprintf(e.trace_id, sizeof e.trace_id, "step-%llu", (unsigned long long)e.step);
+    const size_t len = encode(n, &e, pub->text);
+    keel_journal_put_frame(n->cfg.journal, KEEL_JOURNAL_RESTAGED, pub->text, n->frame, len);
+    n->cfg.bus.ops->publish(n->cfg.bus.self, pub->text, n->frame, len);
+    keel_ring_add(n->ring, pub->text, n->frame, len);
+    keel_arena_reset(&n->wire_arena);
+    keel_arena_reset(&n->arena);
+    KEEL_ASSERT(node_message(n, pub->text, n->frame, len, &msg) == KEEL_OK);
+    if (n->spec->on_own != NULL)
+        node_call_count(n, "own_refused", n->spec->on_own(n, n->app, &msg));
 }
 
 bool node_hold_back(keel_service *n, const char *what, const char *reason)
@@ -341,7 +369,7 @@ bool node_end_step(keel_service *n)
     keel_step_end end = {.step = node_open_step(n), .close_ns = n->event_ns};
     size_t len = 0;
     for (int i = 0; i < n->pubs_n; i++) {
-        if (n->pubs[i].count == 0)
+        if (n->pubs[i].count == 0 || !has_last_value(n->pubs[i].topic))
             continue;
         keel_step_mark *mark = &end.marks[end.marks_n++];
         memcpy(mark->topic, n->pubs[i].text, sizeof mark->topic);

@@ -136,13 +136,15 @@ static size_t pack_state(keel_service *n, uint8_t **state)
 static uint8_t *pack_outputs(keel_service *n, keel_snapshot_record *s)
 {
     size_t total = 0, at = 0;
-    const int frames = keel_ring_count(n->ring, s->step);
+    int frames = keel_ring_count(n->ring, s->step);
+    if (frames > KEEL_SNAPSHOT_OUTPUTS_MAX) /* who asks for that step goes back to an older one */
+        frames = 0;
     for (int i = 0; i < frames; i++) {
         const keel_ring_frame f = keel_ring_at(n->ring, s->step, i);
         total += 4 + strlen(f.topic) + f.len;
     }
     uint8_t *block = keel_xcalloc(total, 1);
-    for (int i = 0; i < frames && i < KEEL_SNAPSHOT_OUTPUTS_MAX; i++) {
+    for (int i = 0; i < frames; i++) {
         const keel_ring_frame f = keel_ring_at(n->ring, s->step, i);
         keel_packer p = keel_packer_over(block + at, total - at);
         keel_pack_str(&p, f.topic);
@@ -349,9 +351,9 @@ static bool keep_stored(void *arg, const keel_log_entry *e)
     return false;
 }
 
-keel_status node_stored_request_record(keel_service *n, keel_msg *msg)
+keel_status node_stored_record(keel_service *n, keel_topic topic, keel_msg *msg)
 {
-    const node_pub *p = node_pub_of(n, n->spec->request_topic);
+    const node_pub *p = node_pub_of(n, topic);
     const uint64_t step = node_open_step(n);
     stored_record stored = {.node = n};
     if (p == NULL || !p->has_top || p->top_step < step)
@@ -381,12 +383,13 @@ static void restart_steps(keel_service *n)
 static void clear_step(keel_service *n)
 {
     node_outs_reset(n);
-    n->opened = n->handled = n->stepped = n->closed = false;
+    n->opened = n->handled = n->stepped = n->closed = n->restaged = false;
     n->entry = 0;
     n->known_ns = 0;
     n->waiting_ns = 0;
     n->taken_n = 0;
     n->ended = false;
+    node_desk_open(n);
     for (int i = 0; i < n->pubs_n; i++)
         n->pubs[i].count = 0;
 }
@@ -466,6 +469,9 @@ bool node_recover(keel_service *n)
     if (read_tops(n) != KEEL_OK)
         return wait_for_log(n);
     if (fold_own(n) != KEEL_OK)
+        return wait_for_log(n);
+    if (n->spec->desk != NULL && n->spec->desk->recovered != NULL &&
+        n->spec->desk->recovered(n, n->app) != KEEL_OK)
         return wait_for_log(n);
     read_last_values(n);
     node_stage(n, KEEL_STAGE_RECOVERING);
@@ -547,7 +553,8 @@ static bool recall_step(keel_service *n, uint64_t step)
 
 static bool can_recall(const keel_service *n)
 {
-    return n->spec->recall != NULL || n->spec->on_own != NULL;
+    return n->spec->recall != NULL ||
+           (n->spec->on_own != NULL && n->spec->base_topic != KEEL_TOPIC_COUNT);
 }
 
 static bool serve_step(keel_service *n, uint64_t step)
@@ -581,7 +588,7 @@ void node_serve(keel_service *n)
     n->asks_n = 0;
 }
 
-static void send_resend(keel_service *n, const char *publisher, uint64_t from, uint64_t to)
+void node_send_resend(keel_service *n, const char *publisher, uint64_t from, uint64_t to)
 {
     keel_resend r = {.from_step = from, .to_step = to};
     size_t len = 0;
@@ -599,8 +606,8 @@ void node_ask_late(keel_service *n, int publisher, uint64_t from, uint64_t to)
     if (now - p->late_asked_ns < NODE_ASK_NS)
         return;
     p->late_asked_ns = now;
-    send_resend(n, p->name, from,
-                to < from + NODE_RESEND_STEPS ? to : from + NODE_RESEND_STEPS - 1);
+    node_send_resend(n, p->name, from,
+                     to < from + NODE_RESEND_STEPS ? to : from + NODE_RESEND_STEPS - 1);
 }
 
 typedef struct newest_record {
@@ -677,7 +684,7 @@ void node_ask_again(keel_service *n, int line)
     if (peer != NULL && peer->step_done > step)
         to = peer->step_done < step + NODE_RESEND_STEPS ? peer->step_done
                                                         : step + NODE_RESEND_STEPS - 1;
-    send_resend(n, entry->publisher, step, to);
+    node_send_resend(n, entry->publisher, step, to);
     p->asked = true;
     p->asked_to = to;
     p->asked_ns = now;

@@ -130,13 +130,63 @@ static keel_status take_input(replay *r, const keel_journal_record *rec)
     keel_topic kind;
     KEEL_TRY(keel_journal_frame(rec, &topic, &frame, &len));
     KEEL_TRY(keel_topic_find(topic, strlen(topic), &kind));
-    for (const keel_sub *s = r->node->spec->subs; s->on != NULL; s++)
-        if (s->topic == kind) {
-            node_dispatch(r->node, s, topic, frame, len);
-            r->report->inputs++;
-            return KEEL_OK;
-        }
+    const keel_desk *desk = r->node->spec->desk;
+    const keel_sub *const tables[] = {r->node->spec->subs, desk != NULL ? desk->taken : NULL,
+                                      desk != NULL ? desk->calls : NULL};
+    for (size_t t = 0; t < sizeof tables / sizeof tables[0]; t++)
+        for (const keel_sub *s = tables[t]; s != NULL && s->on != NULL; s++)
+            if (s->topic == kind) {
+                node_dispatch(r->node, s, topic, frame, len);
+                r->report->inputs++;
+                return KEEL_OK;
+            }
     return KEEL_EFORMAT;
+}
+
+/* What the desk was called for, beside its inputs. */
+static keel_status desk_event(replay *r, const keel_journal_record *rec)
+{
+    keel_service *n = r->node;
+    keel_unpacker u = keel_unpacker_over(rec->data, rec->len);
+    const uint64_t step = keel_unpack_u64(&u);
+    const uint32_t number = keel_unpack_u32(&u);
+    const bool decides = n->spec->desk != NULL && n->spec->desk->decide != NULL;
+    KEEL_TRY(keel_unpacker_done(&u));
+    keel_arena_reset(&n->arena);
+    if (rec->kind == KEEL_JOURNAL_DECIDE && decides) {
+        const keel_status status = n->spec->desk->decide(n, n->app, step);
+        if (status != KEEL_EUNAVAIL)
+            node_call_count(n, "decide_refused", status);
+        return KEEL_OK;
+    }
+    if (rec->kind == KEEL_JOURNAL_GAVE_UP && decides)
+        n->spec->desk->give_up(n, n->app, step);
+    else if (rec->kind == KEEL_JOURNAL_DEADMAN && n->spec->on_deadman != NULL)
+        n->spec->on_deadman(n, n->app, (keel_trading_mode)number);
+    else
+        return KEEL_EFORMAT;
+    return KEEL_OK;
+}
+
+/* A record of the open step that the log already held: folded, not made again. */
+static keel_status take_restaged(replay *r, const keel_journal_record *rec)
+{
+    keel_service *n = r->node;
+    const char *topic;
+    const uint8_t *frame;
+    size_t len;
+    keel_msg msg;
+    KEEL_TRY(keel_journal_frame(rec, &topic, &frame, &len));
+    keel_arena_reset(&n->wire_arena);
+    keel_arena_reset(&n->arena);
+    KEEL_TRY(node_message(n, topic, frame, len, &msg));
+    node_pub *pub = node_pub_of(n, msg.topic);
+    if (pub == NULL)
+        return KEEL_EFORMAT;
+    pub->count++;
+    if (n->spec->on_own != NULL)
+        node_call_count(n, "own_refused", n->spec->on_own(n, n->app, &msg));
+    return KEEL_OK;
 }
 
 static keel_status finish_entry(replay *r, const keel_journal_record *rec)
@@ -232,6 +282,12 @@ static keel_status take_record(replay *r, const keel_journal_record *rec, keel_e
         return take_output(r, rec, true);
     case KEEL_JOURNAL_OUTPUT:
         return take_output(r, rec, false);
+    case KEEL_JOURNAL_DECIDE:
+    case KEEL_JOURNAL_GAVE_UP:
+    case KEEL_JOURNAL_DEADMAN:
+        return desk_event(r, rec);
+    case KEEL_JOURNAL_RESTAGED:
+        return take_restaged(r, rec);
     case KEEL_JOURNAL_PASSED:
     case KEEL_JOURNAL_RECALLED:
     case KEEL_JOURNAL_OWN:
