@@ -203,6 +203,18 @@ keel_status keel_host_run(keel_host *host, uint64_t turns_max)
     return all_done(host) ? KEEL_EEND : KEEL_EUNAVAIL;
 }
 
+void keel_host_outsider(keel_host *host, int number, keel_bus *bus)
+{
+    KEEL_ASSERT(number >= 0 && number < KEEL_HOST_OUTSIDERS_MAX);
+    keel_hub_drop(host->hub, KEEL_HOST_SERVICES_MAX + number);
+    keel_hub_open(host->hub, KEEL_HOST_SERVICES_MAX + number, bus);
+}
+
+int64_t keel_host_now_ns(const keel_host *host)
+{
+    return host->now_ns;
+}
+
 void keel_host_kill(keel_host *host, const char *service)
 {
     keel_node_free(&find(host, service)->svc); /* closes, and so drops, its port */

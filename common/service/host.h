@@ -11,7 +11,7 @@
 
 #include "common/service/node.h"
 
-enum { KEEL_HOST_SERVICES_MAX = 12 };
+enum { KEEL_HOST_SERVICES_MAX = 10, KEEL_HOST_OUTSIDERS_MAX = 4 };
 
 typedef struct keel_host keel_host;
 
@@ -50,6 +50,14 @@ void keel_host_turn(keel_host *host);
 /* Turn until the source has ended and every service has closed its last step. KEEL_EEND: that
  * happened; KEEL_EUNAVAIL: not within turns_max turns. */
 KEEL_MUST_CHECK keel_status keel_host_run(keel_host *host, uint64_t turns_max);
+
+/* A port for somebody outside, as if behind an open door: what is published there reaches every
+ * service. 0 <= number < KEEL_HOST_OUTSIDERS_MAX; opening it again drops what it had not read. The
+ * tap does not see its frames. */
+void keel_host_outsider(keel_host *host, int number, keel_bus *bus);
+
+/* The host's clock, which everybody in it reads. */
+int64_t keel_host_now_ns(const keel_host *host);
 
 /* Send a request as an operator would; its reply is seen by the tap. */
 void keel_host_ask(keel_host *host, const keel_request *request);

@@ -487,7 +487,7 @@ static bool close_step(keel_service *n)
     return true;
 }
 
-static void say_working(keel_service *n)
+void node_say_working(keel_service *n)
 {
     if (n->cache_lost)
         node_state_of(n, KEEL_STATE_DEGRADED, "cache cannot be used",
@@ -506,7 +506,7 @@ static void finish_step(keel_service *n)
     for (int i = 0; i < n->pubs_n; i++)
         n->pubs[i].count = 0;
     if (!n->passed && n->phase == NODE_WORKING && !n->log_lost)
-        say_working(n);
+        node_say_working(n);
     n->passed = false;
 }
 
@@ -564,7 +564,7 @@ static void beat_if_due(keel_service *n)
     if (lost != n->cache_lost && n->state != KEEL_STATE_STARTING) {
         n->cache_lost = lost;
         if (!n->log_lost && n->phase == NODE_WORKING)
-            say_working(n);
+            node_say_working(n);
     }
     n->beat_due_ns = now + NODE_BEAT_NS;
     node_beat(n);

@@ -420,6 +420,21 @@ void keel_service_await(keel_service *svc, const char *who)
     snprintf(svc->desk.awaited, sizeof svc->desk.awaited, "%s", who);
 }
 
+void keel_service_log_lost(keel_service *svc, bool lost)
+{
+    if (lost)
+        (void)node_hold_back(svc, "log cannot be written", svc->cfg.log.ops->why(svc->cfg.log.self));
+    else if (svc->log_lost && !svc->staged->flushing) {
+        svc->log_lost = false;
+        node_say_working(svc);
+    }
+}
+
+uint64_t keel_service_horizon(const keel_service *svc)
+{
+    return svc->horizon;
+}
+
 bool keel_service_is_lockstep(const keel_service *svc)
 {
     return node_is_lockstep(svc);

@@ -10,7 +10,7 @@
 enum {
     NODE_PUBLISHERS_MAX = 16,
     NODE_LINE_MAX = 16,
-    NODE_OUTS_MAX = 1024, /* messages of one step */
+    NODE_OUTS_MAX = 8192, /* messages of one flush; untouched ones cost no memory */
     NODE_PUBS_MAX = 16,
     NODE_REQUESTS_MAX = 16, /* state-changing requests waiting for a step */
     NODE_ASKS_MAX = 32,     /* resends to be answered in this turn */
@@ -223,6 +223,7 @@ void node_state(keel_service *n, keel_service_state state, const char *why);
 /* The same with "what (reason)"; the reason may be empty. */
 void node_state_of(keel_service *n, keel_service_state state, const char *what, const char *reason);
 bool node_is_lockstep(const keel_service *n);
+void node_say_working(keel_service *n);
 void node_call_count(keel_service *n, const char *what, keel_status status);
 uint64_t node_open_step(const keel_service *n);
 

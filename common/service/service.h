@@ -197,6 +197,13 @@ void keel_service_send(keel_service *svc, keel_topic topic, const char *key, con
 /* gather's KEEL_EUNAVAIL waits for `who`, shown like a service that is awaited. */
 void keel_service_await(keel_service *svc, const char *who);
 
+/* The log did not take what a desk wrote: DEGRADED, in its own words, until it is told that the log
+ * is back. */
+void keel_service_log_lost(keel_service *svc, bool lost);
+
+/* Nobody needs records of steps before it any more (P3); 0 = not known. */
+uint64_t keel_service_horizon(const keel_service *svc);
+
 bool keel_service_is_lockstep(const keel_service *svc);
 int64_t keel_service_mono_ns(const keel_service *svc); /* for pacing of acknowledgements only */
 
