@@ -423,7 +423,8 @@ void keel_service_await(keel_service *svc, const char *who)
 void keel_service_log_lost(keel_service *svc, bool lost)
 {
     if (lost)
-        (void)node_hold_back(svc, "log cannot be written", svc->cfg.log.ops->why(svc->cfg.log.self));
+        (void)node_hold_back(svc, "log cannot be written",
+                             svc->cfg.log.ops->why(svc->cfg.log.self));
     else if (svc->log_lost && !svc->staged->flushing) {
         svc->log_lost = false;
         node_say_working(svc);
@@ -433,6 +434,11 @@ void keel_service_log_lost(keel_service *svc, bool lost)
 uint64_t keel_service_horizon(const keel_service *svc)
 {
     return svc->horizon;
+}
+
+unsigned keel_service_without(const keel_service *svc)
+{
+    return svc->cfg.without;
 }
 
 bool keel_service_is_lockstep(const keel_service *svc)

@@ -204,6 +204,9 @@ void keel_service_log_lost(keel_service *svc, bool lost);
 /* Nobody needs records of steps before it any more (P3); 0 = not known. */
 uint64_t keel_service_horizon(const keel_service *svc);
 
+/* KEEL_WITHOUT_* of a test; 0 in a program. */
+unsigned keel_service_without(const keel_service *svc);
+
 bool keel_service_is_lockstep(const keel_service *svc);
 int64_t keel_service_mono_ns(const keel_service *svc); /* for pacing of acknowledgements only */
 
