@@ -58,8 +58,6 @@ void risk_scope_show(keel_risk *risk, keel_trading_state *trading)
 {
     const risk_state *s = risk->state;
     trading->strategies_n = trading->assets_n = 0;
-    trading->strategies = risk->strategy_modes;
-    trading->assets = risk->asset_modes;
     for (int b = 0; b < risk->cfg.strategies_n; b++)
         if (s->strategy_scopes[b].is_halted)
             show(&risk->strategy_modes[trading->strategies_n++], risk->strategies[b].name,
@@ -70,4 +68,6 @@ void risk_scope_show(keel_risk *risk, keel_trading_state *trading)
             show(&risk->asset_modes[trading->assets_n++], risk->cfg.universe->instruments[i].symbol,
                  &s->asset_scopes[i]);
     }
+    trading->strategies = trading->strategies_n > 0 ? risk->strategy_modes : NULL;
+    trading->assets = trading->assets_n > 0 ? risk->asset_modes : NULL;
 }

@@ -322,6 +322,14 @@ keel_status keel_risk_save(const keel_risk *risk, uint8_t *buf, size_t cap, size
     return keel_packer_done(&p, len);
 }
 
+static bool closes_are_sound(const risk_state *s, int n)
+{
+    for (int i = 0; i < n; i++)
+        if (s->closes[i] < 0)
+            return false;
+    return true;
+}
+
 /* Slots must lie where a lookup would put them, or a later step would read another one's matrix. */
 static bool slots_are_sound(const risk_state *s)
 {
@@ -363,7 +371,7 @@ static keel_status load_state(const keel_risk *risk, keel_unpacker *u, risk_stat
     keel_unpack_i64s(u, s->closes, (size_t)n);
     load_strategies(u, risk, s);
     KEEL_TRY(keel_unpacker_done(u));
-    return slots_are_sound(s) ? KEEL_OK : KEEL_EFORMAT;
+    return slots_are_sound(s) && closes_are_sound(s, n) ? KEEL_OK : KEEL_EFORMAT;
 }
 
 keel_status keel_risk_load(keel_risk *risk, const uint8_t *buf, size_t len)
