@@ -46,7 +46,7 @@ static int64_t claim_of(const keel_risk *risk, int i, int64_t price_units, int64
     return add(add(owed, owed), growth(risk, i, price_units, held, target));
 }
 
-/* What is reached is worth its last close; what is still to be traded the dearer of close, entry. */
+/* What is reached is worth its last close, what is to be traded the dearer of that and entry. */
 static int64_t price_of(const keel_risk *risk, int i, int64_t held, const risk_exposure *e)
 {
     const int64_t close = risk->state->closes[i];
@@ -230,7 +230,7 @@ static int64_t narrow(keel_i128 value)
     return value > INT64_MAX ? INT64_MAX : value < INT64_MIN ? INT64_MIN : (int64_t)value;
 }
 
-/* Cash that the new intent may use: its own position is given back first, all others keep theirs. */
+/* Cash that the new intent may use: its own position is given back first, others keep theirs. */
 static int64_t free_cash(const keel_risk *risk, int b, int i, const risk_exposure *own)
 {
     const risk_state *s = risk->state;

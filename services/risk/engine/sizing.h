@@ -9,7 +9,8 @@
  *          then the limits, in this order, each a cap of its own (T5):
  *            max_portfolio_risk  heat of others + unit risk x qty <= max_portfolio_risk x equity,
  *                                unit risk = |entry - stop|, the whole price without a stop
- *            strategy_gross      gross of the book's others + price x qty <= max_gross x book equity
+ *            strategy_gross      gross of the book's others + price x qty
+ *                                <= max_gross x book equity
  *            free_cash           price x qty <= free cash of the book
  *            max_positions       instruments of others + this one <= max_positions
  *            lot, min_notional   whole lots, not below the smallest order

@@ -118,120 +118,76 @@ Test(sizing, lists_every_rule_in_order_with_what_it_leaves)
     cr_expect_eq(answer.qty_units, -60000);
 }
 
+/* What differs from the plain case; money, prices, lot and confidence are added to it. */
+typedef struct change {
+    const char *what;
+    const char *bound;
+    keel_reason_code code;
+    int64_t qty;
+    double risk, correlation, confidence;
+    int64_t stop, entry, mark, lot;
+    int64_t heat, equity, book, gross, free; /* whole currency */
+    int max_positions, others;
+} change;
+
+static const change changes[] = {
+    {"plain", "base_size", KEEL_REASON_ACCEPTED, 100000},
+    {"correlated", "correlation_factor", KEEL_REASON_ACCEPTED, 50000, .correlation = 1},
+    {"doubtful", "confidence_factor", KEEL_REASON_ACCEPTED, 50000, .confidence = -0.8},
+    {"stop 10 % away, 2 % risk", "base_size", KEEL_REASON_ACCEPTED, 100000, 0.02, .stop = 9000},
+    {"stop 10 % away, 0.05 % risk", "max_portfolio_risk", KEEL_REASON_ACCEPTED, 50000, 0.0005,
+     .stop = 9000},
+    {"no stop, 0.5 % risk", "max_portfolio_risk", KEEL_REASON_ACCEPTED, 50000, 0.005},
+    {"heat used up", "max_portfolio_risk", KEEL_REASON_RISK_LIMIT, 0, 0.02, .heat = 20000},
+    {"gross nearly used up", "strategy_gross", KEEL_REASON_ACCEPTED, 50000, .gross = 195000},
+    {"gross used up", "strategy_gross", KEEL_REASON_BUDGET_EXHAUSTED, 0, .gross = 200000},
+    {"no book equity", "strategy_gross", KEEL_REASON_BUDGET_EXHAUSTED, 0, .book = -200000},
+    {"little cash", "free_cash", KEEL_REASON_ACCEPTED, 10000, .free = -199000},
+    {"no cash", "free_cash", KEEL_REASON_FREE_CASH, 0, .free = -200000},
+    {"cash owed", "free_cash", KEEL_REASON_FREE_CASH, 0, .free = -200001},
+    {"one place left", "base_size", KEEL_REASON_ACCEPTED, 100000, .max_positions = 3, .others = 2},
+    {"no place left", "max_positions", KEEL_REASON_MAX_POSITIONS, 0, .max_positions = 3,
+     .others = 3},
+    {"less than a lot", "lot", KEEL_REASON_BELOW_LOT, 0, .lot = 100000},
+    {"less than a unit", "lot", KEEL_REASON_BELOW_LOT, 0, .entry = INT64_C(10000000000)},
+    {"no more than whole lots", "free_cash", KEEL_REASON_ACCEPTED, 120, .lot = 30, .free = -199985},
+    {"below the smallest order", "min_notional", KEEL_REASON_BELOW_MIN_NOTIONAL, 0,
+     .free = -199991},
+    {"no account", "base_size", KEEL_REASON_BUDGET_EXHAUSTED, 0, .equity = -1000000},
+    {"price went up", "base_size", KEEL_REASON_ACCEPTED, 80000, .mark = 2500},
+    {"price went down", "base_size", KEEL_REASON_ACCEPTED, 100000, .mark = -2000},
+};
+
+static void size_changed(const change *by)
+{
+    keel_sizing_limits limits = limits_of();
+    keel_sizing_case c = plain();
+    limits.max_portfolio_risk = by->risk > 0 ? by->risk : limits.max_portfolio_risk;
+    limits.max_positions = by->max_positions;
+    instrument.lot_units += by->lot;
+    c.correlation = by->correlation;
+    c.confidence_frac += by->confidence;
+    c.stop_units = by->stop;
+    c.entry_units += by->entry;
+    c.mark_units += by->mark;
+    c.heat_micros = by->heat * MICROS;
+    c.equity_micros += by->equity * MICROS;
+    c.book_equity_micros += by->book * MICROS;
+    c.gross_micros = by->gross * MICROS;
+    c.free_micros += by->free * MICROS;
+    c.others = by->others;
+    size(&limits, &c);
+}
+
 Test(sizing, names_the_rule_that_bound_or_refused)
 {
-    static const struct {
-        const char *what;
-        const char *bound;
-        keel_reason_code code;
-        int64_t qty;
-    } cases[] = {
-        {"plain", "base_size", KEEL_REASON_ACCEPTED, 100000},
-        {"correlated", "correlation_factor", KEEL_REASON_ACCEPTED, 50000},
-        {"doubtful", "confidence_factor", KEEL_REASON_ACCEPTED, 50000},
-        {"stop 10 % away, 2 % risk", "base_size", KEEL_REASON_ACCEPTED, 100000},
-        {"stop 10 % away, 0.05 % risk", "max_portfolio_risk", KEEL_REASON_ACCEPTED, 50000},
-        {"no stop, 0.5 % risk", "max_portfolio_risk", KEEL_REASON_ACCEPTED, 50000},
-        {"heat used up", "max_portfolio_risk", KEEL_REASON_RISK_LIMIT, 0},
-        {"gross nearly used up", "strategy_gross", KEEL_REASON_ACCEPTED, 50000},
-        {"gross used up", "strategy_gross", KEEL_REASON_BUDGET_EXHAUSTED, 0},
-        {"book without equity", "strategy_gross", KEEL_REASON_BUDGET_EXHAUSTED, 0},
-        {"little cash", "free_cash", KEEL_REASON_ACCEPTED, 10000},
-        {"no cash", "free_cash", KEEL_REASON_FREE_CASH, 0},
-        {"cash owed", "free_cash", KEEL_REASON_FREE_CASH, 0},
-        {"one place left", "base_size", KEEL_REASON_ACCEPTED, 100000},
-        {"no place left", "max_positions", KEEL_REASON_MAX_POSITIONS, 0},
-        {"less than a lot", "lot", KEEL_REASON_BELOW_LOT, 0},
-        {"less than a unit", "lot", KEEL_REASON_BELOW_LOT, 0},
-        {"not a lot too many", "free_cash", KEEL_REASON_ACCEPTED, 120},
-        {"below the smallest order", "min_notional", KEEL_REASON_BELOW_MIN_NOTIONAL, 0},
-        {"account without equity", "base_size", KEEL_REASON_BUDGET_EXHAUSTED, 0},
-        {"price went up", "base_size", KEEL_REASON_ACCEPTED, 80000},
-        {"price went down", "base_size", KEEL_REASON_ACCEPTED, 100000},
-    };
-    const size_t n = sizeof cases / sizeof cases[0];
-    for (size_t k = 0; k < n; k++) {
-        keel_sizing_limits limits = limits_of();
-        keel_sizing_case c = plain();
-        switch (k) {
-        case 1:
-            c.correlation = 1;
-            break;
-        case 2:
-            c.confidence_frac = 0.2;
-            break;
-        case 3:
-            c.stop_units = 9000;
-            limits.max_portfolio_risk = 0.02;
-            break;
-        case 4:
-            c.stop_units = 9000;
-            limits.max_portfolio_risk = 0.0005;
-            break;
-        case 5:
-            limits.max_portfolio_risk = 0.005;
-            break;
-        case 6:
-            limits.max_portfolio_risk = 0.02;
-            c.heat_micros = 20000 * MICROS;
-            break;
-        case 7:
-            c.gross_micros = 195000 * MICROS;
-            break;
-        case 8:
-            c.gross_micros = 200000 * MICROS;
-            break;
-        case 9:
-            c.book_equity_micros = 0;
-            break;
-        case 10:
-            c.free_micros = 1000 * MICROS;
-            break;
-        case 11:
-            c.free_micros = 0;
-            break;
-        case 12:
-            c.free_micros = -1;
-            break;
-        case 13:
-            limits.max_positions = 3;
-            c.others = 2;
-            break;
-        case 14:
-            limits.max_positions = 3;
-            c.others = 3;
-            break;
-        case 15:
-            instrument.lot_units = 100001;
-            break;
-        case 16:
-            c.entry_units = c.mark_units = INT64_C(10000000000);
-            break;
-        case 17:
-            c.free_micros = 12 * MICROS + 999999;
-            break;
-        case 18:
-            c.free_micros = 9 * MICROS;
-            break;
-        case 19:
-            c.equity_micros = 0;
-            break;
-        case 20:
-            c.mark_units = 12500;
-            break;
-        case 21:
-            c.mark_units = 8000;
-            break;
-        default:
-            break;
-        }
-        size(&limits, &c);
-        cr_expect_str_eq(bound(), cases[k].bound, "%s: %s", cases[k].what, bound());
-        cr_expect_eq(answer.reason.code, cases[k].code, "%s: %s", cases[k].what,
-                     answer.reason.text);
-        cr_expect_eq(answer.qty_units, cases[k].qty, "%s: %ld", cases[k].what,
-                     (long)answer.qty_units);
-        cr_expect_eq(answer.accepted, cases[k].code == KEEL_REASON_ACCEPTED);
+    for (size_t k = 0; k < sizeof changes / sizeof changes[0]; k++) {
+        const change *by = &changes[k];
+        size_changed(by);
+        cr_expect_str_eq(bound(), by->bound, "%s: %s", by->what, bound());
+        cr_expect_eq(answer.reason.code, by->code, "%s: %s", by->what, answer.reason.text);
+        cr_expect_eq(answer.qty_units, by->qty, "%s: %ld", by->what, (long)answer.qty_units);
+        cr_expect_eq(answer.accepted, by->code == KEEL_REASON_ACCEPTED);
         cr_expect_neq(answer.reason.text[0], '\0');
     }
 }
@@ -386,11 +342,9 @@ Test(sizing, ten_times_the_money_is_ten_times_the_size_up_to_a_lot)
         c.gross_micros *= 10;
         c.free_micros *= 10;
         size(&limits, &c);
-        /* a rounded micro is worth price^-1 units, ten of them in both limits of the room */
-        const int64_t unit = worth(&c, c.entry_units, 1) > 0 ? 0 : keel_pow10(12);
+        if (worth(&c, c.entry_units, 1) == 0)
+            continue; /* units finer than a micro: the rounding of the micros is what is seen */
         const int64_t slack = 10 * c.instrument->lot_units + 10;
-        if (unit != 0)
-            continue; /* units finer than a micro: the micro's rounding is what is seen */
         const int64_t diff = answer.qty_units - 10 * qty;
         cr_assert_leq(diff < 0 ? -diff : diff, slack, "round %d: %ld and %ld", k, (long)qty,
                       (long)answer.qty_units);
