@@ -154,8 +154,6 @@ static keel_status take(const keel_request *request, const char *id, keel_taken_
     memset(taken, 0, sizeof *taken);
     if (request->reason[0] == '\0' || id[0] == '\0')
         return KEEL_EINVAL; /* the record could not name it, and a replay would not know it */
-    if (request->strategy[0] != '\0' && request->asset[0] != '\0')
-        return KEEL_EINVAL; /* about one of them at most */
     KEEL_TRY(keel_text_copy(taken->request_id, sizeof taken->request_id, id));
     KEEL_TRY(keel_text_copy(taken->kind, sizeof taken->kind, keel_ask_name(request->ask)));
     memcpy(taken->reason, request->reason, sizeof taken->reason);

@@ -83,24 +83,27 @@ static void judge_stop(keel_risk *risk, keel_risk_out *out, bool *enters_reducin
     }
 }
 
-/* The record names every request that was taken; a breach says which of them changed nothing. */
+static void ignore(keel_risk *risk, keel_risk_out *out, const keel_taken_request *request,
+                   keel_reason_code code, const char *name)
+{
+    keel_latch latch = {.code = code, .since_ns = risk->state->now_ns};
+    keel_reason reason;
+    keel_reason_set(&reason, code, "%s of \"%s\" changed nothing: it is not configured",
+                    request->kind, name);
+    name_latch(latch.name, name);
+    breach(risk, out, &latch, &reason);
+    out->ignored++;
+}
+
+/* The record has every request that was taken; a breach says what of it changed nothing. */
 static void name_ignored(keel_risk *risk, keel_risk_out *out)
 {
     for (int i = 0; i < risk->pending.requests_n; i++) {
         const keel_taken_request *request = &risk->pending.requests[i];
-        const bool is_strategy = request->strategy[0] != '\0';
-        const char *name = is_strategy ? request->strategy : request->asset;
-        keel_latch latch = {.since_ns = risk->state->now_ns};
-        keel_reason reason;
-        if (risk_scope_is_known(risk, request))
-            continue;
-        latch.code = is_strategy ? KEEL_REASON_UNKNOWN_STRATEGY : KEEL_REASON_UNKNOWN_SYMBOL;
-        keel_reason_set(&reason, latch.code,
-                        "%s of %s \"%s\" changed nothing: it is not configured", request->kind,
-                        is_strategy ? "strategy" : "asset", name);
-        name_latch(latch.name, name);
-        breach(risk, out, &latch, &reason);
-        out->ignored++;
+        if (!risk_scope_strategy_is_known(risk, request))
+            ignore(risk, out, request, KEEL_REASON_UNKNOWN_STRATEGY, request->strategy);
+        if (!risk_scope_asset_is_known(risk, request))
+            ignore(risk, out, request, KEEL_REASON_UNKNOWN_SYMBOL, request->asset);
     }
 }
 

@@ -206,12 +206,9 @@ keel_status keel_risk_on_open(keel_risk *risk, uint64_t step, const keel_taken_r
         return KEEL_EORDER;
     if (n < 0 || n > KEEL_TAKEN_MAX)
         return KEEL_ENOSPC;
-    for (int i = 0; i < n; i++) {
+    for (int i = 0; i < n; i++)
         if (strcmp(requests[i].kind, "halt") != 0 && strcmp(requests[i].kind, "resume") != 0)
             return KEEL_EUNKNOWN;
-        if (requests[i].strategy[0] != '\0' && requests[i].asset[0] != '\0')
-            return KEEL_EINVAL;
-    }
     for (int i = 0; i < n; i++)
         pending->requests[i] = requests[i];
     pending->requests_n = n;

@@ -28,7 +28,7 @@
 #include "services/risk/engine/verify.h"
 
 /* a stop, a refused capital, a refused allocation, and requests about nobody */
-enum { KEEL_RISK_BREACHES_MAX = 3 + KEEL_TAKEN_MAX };
+enum { KEEL_RISK_BREACHES_MAX = 3 + 2 * KEEL_TAKEN_MAX };
 
 typedef struct keel_risk keel_risk;
 
@@ -68,7 +68,7 @@ typedef struct keel_risk_out {
     int breaches_n;
     keel_limit_breach breaches[KEEL_RISK_BREACHES_MAX];
     int refused; /* proposals of this step that were refused; a breach names each */
-    int ignored; /* requests about a strategy or asset that is not known; a breach names each */
+    int ignored; /* strategies and assets of requests that are not known; a breach names each */
 } keel_risk_out;
 
 /* NULL and *err (may be NULL) on KEEL_EINVAL or KEEL_ERANGE. Owned: keel_risk_free. */
@@ -76,9 +76,9 @@ KEEL_MUST_CHECK keel_risk *keel_risk_new(const keel_risk_cfg *cfg, keel_err *err
 void keel_risk_free(keel_risk **risk);
 
 /* Open step `step` with the requests taken in it (P7). KEEL_EORDER: not after the last step;
- * KEEL_ENOSPC: n > KEEL_TAKEN_MAX; KEEL_EUNKNOWN: a kind other than "halt" and "resume";
- * KEEL_EINVAL: about a strategy and an asset at once. State unchanged on refusal. A request about
- * a strategy or asset that is not configured changes nothing and is named by a breach. */
+ * KEEL_ENOSPC: n > KEEL_TAKEN_MAX; KEEL_EUNKNOWN: a kind other than "halt" and "resume". State
+ * unchanged on refusal. A request is about the strategy and the asset that it names, else about the
+ * portfolio; a name that is not configured changes nothing and stands in a breach. */
 KEEL_MUST_CHECK keel_status keel_risk_on_open(keel_risk *risk, uint64_t step,
                                               const keel_taken_request *requests, int n);
 

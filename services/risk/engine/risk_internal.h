@@ -144,7 +144,9 @@ int risk_strategy_find(const keel_risk *risk, const char *name);
 
 /* ---- scope.c: halts of one strategy or asset ---- */
 
-bool risk_scope_is_known(const keel_risk *risk, const keel_taken_request *request);
+/* The request names none, or one that is configured. */
+bool risk_scope_strategy_is_known(const keel_risk *risk, const keel_taken_request *request);
+bool risk_scope_asset_is_known(const keel_risk *risk, const keel_taken_request *request);
 
 /* Take the requests of the open step that name a strategy or asset; the others are left in
  * pending->portfolio_requests, and their number is returned. */

@@ -4,25 +4,37 @@
 
 #include <string.h>
 
-/* NULL: the whole portfolio, or nobody that is configured. */
-static risk_scope *scope_of(const keel_risk *risk, const keel_taken_request *request)
+/* NULL: not configured. */
+static risk_scope *strategy_scope(const keel_risk *risk, const char *name)
 {
-    if (request->strategy[0] != '\0') {
-        const int b = risk_strategy_find(risk, request->strategy);
-        return b >= 0 ? &risk->state->strategy_scopes[b] : NULL;
-    }
-    const int i = keel_universe_find(risk->cfg.universe, request->asset);
+    const int b = risk_strategy_find(risk, name);
+    return b >= 0 ? &risk->state->strategy_scopes[b] : NULL;
+}
+
+static risk_scope *asset_scope(const keel_risk *risk, const char *symbol)
+{
+    const int i = keel_universe_find(risk->cfg.universe, symbol);
     return i >= 0 ? &risk->state->asset_scopes[i] : NULL;
 }
 
-static bool has_scope(const keel_taken_request *request)
+bool risk_scope_strategy_is_known(const keel_risk *risk, const keel_taken_request *request)
 {
-    return request->strategy[0] != '\0' || request->asset[0] != '\0';
+    return request->strategy[0] == '\0' || strategy_scope(risk, request->strategy) != NULL;
 }
 
-bool risk_scope_is_known(const keel_risk *risk, const keel_taken_request *request)
+bool risk_scope_asset_is_known(const keel_risk *risk, const keel_taken_request *request)
 {
-    return !has_scope(request) || scope_of(risk, request) != NULL;
+    return request->asset[0] == '\0' || asset_scope(risk, request->asset) != NULL;
+}
+
+static void change(risk_scope *scope, const keel_taken_request *request)
+{
+    if (scope == NULL)
+        return;
+    memset(scope, 0, sizeof *scope);
+    scope->is_halted = strcmp(request->kind, "halt") == 0;
+    if (scope->is_halted)
+        keel_reason_set(&scope->reason, KEEL_REASON_OPERATOR_HALT, "%s", request->reason);
 }
 
 int risk_scope_take(keel_risk *risk)
@@ -31,17 +43,12 @@ int risk_scope_take(keel_risk *risk)
     int n = 0;
     for (int i = 0; i < p->requests_n; i++) {
         const keel_taken_request *request = &p->requests[i];
-        if (!has_scope(request)) {
+        if (request->strategy[0] == '\0' && request->asset[0] == '\0')
             p->portfolio_requests[n++] = *request;
-            continue;
-        }
-        risk_scope *scope = scope_of(risk, request);
-        if (scope == NULL)
-            continue;
-        memset(scope, 0, sizeof *scope);
-        scope->is_halted = strcmp(request->kind, "halt") == 0;
-        if (scope->is_halted)
-            keel_reason_set(&scope->reason, KEEL_REASON_OPERATOR_HALT, "%s", request->reason);
+        if (request->strategy[0] != '\0')
+            change(strategy_scope(risk, request->strategy), request);
+        if (request->asset[0] != '\0')
+            change(asset_scope(risk, request->asset), request);
     }
     return n;
 }

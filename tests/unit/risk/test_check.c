@@ -461,6 +461,8 @@ Test(check, a_halt_reaches_its_strategy_or_asset_alone)
     expect_modes("a resume of all lifts no halt of one", false, true, false, true);
     desk_request("resume", "", d.universe.instruments[0].symbol);
     expect_modes("active", true, true, true, true);
+    desk_request("halt", "beta", d.universe.instruments[0].symbol);
+    expect_modes("both that it names", false, true, false, false);
     desk_end();
 }
 
@@ -482,8 +484,11 @@ Test(check, a_request_about_nobody_changes_nothing_and_is_named)
     cr_expect_str_eq(out.breaches[0].latch.name, "gamma");
     cr_expect_eq(out.breaches[1].reason.code, KEEL_REASON_UNKNOWN_SYMBOL);
     cr_expect_eq(out.trading.mode, KEEL_TRADING_ACTIVE);
-    strcpy(requests[3].asset, "Z-SIM");
-    cr_expect_eq(keel_risk_on_open(d.risk, d.step + 1, requests, 4), KEEL_EINVAL);
+    request_of(&requests[0], "resume", "beta", "GOLD-SIM");
+    desk_open(requests, 1);
+    desk_close();
+    expect_modes("what it names and is known is resumed", true, true, true, true);
+    cr_expect_eq(out.ignored, 1);
     desk_end();
 }
 
