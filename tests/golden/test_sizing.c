@@ -1,6 +1,6 @@
 /* PZ01 - PZ04, T1: sizes of the correlation and confidence formula against the document that
- * states it: every case whose capability is sizing.correlation_adjusted in reference/extra.json, within its
- * own tolerance. Its formula divides by 0.3, which is 1 - t at t = 0.7 only.
+ * states it: every case whose capability is sizing.correlation_adjusted in reference/extra.json,
+ * within its own tolerance. Its formula divides by 0.3, which is 1 - t at t = 0.7 only.
  * Source: the seed document "Multi-Asset Portfolio Management Implementation", as the case says. */
 #include "services/risk/engine/sizing.h"
 #include "tests/support/data.h"
