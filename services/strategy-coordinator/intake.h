@@ -10,7 +10,10 @@
  *          Nothing is acknowledged before commit.
  *          Epochs: a Hello, a first signal (seq 1) or a StepEnd of a newer epoch begins it; so a
  *          client whose Hello was acknowledged by a coordinator that has since died needs no other.
- *          Until keel_intake_open all frames are dropped: first comes what the log holds.
+ *          What was taken of the older epoch before stays in the batch.
+ *          Until keel_intake_open all frames are dropped: first comes what the log holds, beyond the
+ *          engine's marks. Steps that a replay takes from stored Intakes are read from the log by
+ *          their ranges, and need nothing here.
  * SHAPE    Credit = KEEL_OUTBOX_MAX - undecided; of a lockstep strategy in a lockstep run those of
  *          closed steps and those of its open step are counted apart, and the smaller credit holds.
  *          0 where the memory is short.
@@ -93,7 +96,8 @@ void keel_intake_open(keel_intake_desk *desk);
 
 keel_intake_verdict keel_intake_on_hello(keel_intake_desk *desk, const keel_hello *hello,
                                          int64_t mono_ns);
-/* The place of a signal. TAKE: keel_intake_put must follow before any other call. */
+/* The place of a signal. TAKE: keel_intake_put must follow before any other call. When the batch is
+ * full, write and commit it before the next frame, or its client waits for its resend. */
 keel_intake_verdict keel_intake_on_signal(keel_intake_desk *desk, const char *strategy,
                                           int64_t epoch_ns, uint64_t seq, int64_t mono_ns);
 /* Its bytes, copied. *refusal (NULL or UNSPECIFIED = none) is what is wrong with them; more than
@@ -111,7 +115,8 @@ int keel_intake_batch_n(const keel_intake_desk *desk);
 void keel_intake_batch_at(keel_intake_desk *desk, int i, keel_receipt *receipt); /* i < batch_n */
 /* The log has them all, newly or from before: durable and pending. */
 void keel_intake_commit(keel_intake_desk *desk);
-/* The log has none of them for certain: they are not acknowledged and come again. */
+/* The log has none of them for certain: they are not acknowledged and come again. Where that is not
+ * certain, write the same batch again: what the log has from before counts as written. */
 void keel_intake_abandon(keel_intake_desk *desk);
 
 /* ---- deciding ---- */

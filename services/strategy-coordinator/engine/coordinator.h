@@ -149,8 +149,10 @@ KEEL_MUST_CHECK keel_status keel_coordinator_on_risk_unavailable(keel_coordinato
 /* Live, at a start: fold a decision that the log holds, as if it had been made here in the step
  * that is open. KEEL_EEXIST: known already (decision_seq at or below the last); KEEL_EORDER: not
  * the next decision_seq, or not after the last (epoch, seq) of its strategy; KEEL_EUNKNOWN its
- * strategy or portfolio instrument; KEEL_EINVAL an intent of another book or version; KEEL_EREFUSED
- * while receipts are queued. State unchanged on refusal. */
+ * strategy, or the symbol of what it accepts; KEEL_EINVAL an intent of another book, side or
+ * version; KEEL_ENOSPC no intent more can stand; KEEL_EREFUSED while receipts are queued. State
+ * unchanged on refusal. The entry price is read from its sizing rule "entry"; a signal_id that is
+ * known from here has no age. */
 KEEL_MUST_CHECK keel_status keel_coordinator_on_own_decision(keel_coordinator *eng,
                                                              const keel_decision *decision);
 
