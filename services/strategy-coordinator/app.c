@@ -23,7 +23,7 @@ static keel_status on_row(keel_service *svc, void *arg, const keel_msg *msg)
     app *a = arg;
     keel_bar_row row;
     KEEL_TRY(keel_wire_get_bar_row(keel_service_arena(svc), msg->data, msg->len, &row));
-    return keel_coordinator_on_row(a->engine, &row);
+    return keel_coordinator_on_row(a->engine, &row, msg->step);
 }
 
 static keel_status on_portfolio(keel_service *svc, void *arg, const keel_msg *msg)

@@ -317,7 +317,7 @@ static void step_risk(void *engine, int k)
 
 static void *make_coordinator(void)
 {
-    const keel_coordinator_cfg cfg = {&universe, "main"};
+    const keel_coordinator_cfg cfg = {.universe = &universe, .portfolio = "main"};
     return keel_coordinator_new(&cfg, NULL);
 }
 
@@ -325,7 +325,7 @@ static void step_coordinator(void *engine, int k)
 {
     const step_said *said = &tape[k];
     keel_coordinator_view view;
-    (void)took(keel_coordinator_on_row(engine, &said->row));
+    (void)took(keel_coordinator_on_row(engine, &said->row, (uint64_t)k));
     (void)took(keel_coordinator_on_portfolio(engine, &said->portfolio));
     (void)took(keel_coordinator_on_trading(engine, &said->trading));
     if (took(keel_coordinator_on_step(engine, (uint64_t)k, &view)))
