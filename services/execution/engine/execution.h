@@ -51,6 +51,7 @@
 #include "common/domain/signal.h"
 #include "common/domain/trading.h"
 #include "services/execution/engine/broker.h"
+#include "services/execution/engine/cells.h"
 
 #include <stddef.h>
 
