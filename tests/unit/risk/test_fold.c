@@ -93,6 +93,8 @@ Test(fold, the_books_end_intents)
         {"filled, then its stop was hit", 5, {5, 0}, 2, true},
         {"filled and stopped in one bar", 5, {0, 0}, 1, true},
         {"filled, position gone without a word", 5, {5, 0}, 1, true},
+        {"held already, then gone", 5, {5, 0}, 0, true},
+        {"another position, then none", 5, {3, 0}, 0, false},
         {"flat of a position", 0, {5, 5}, 0, false},
         {"flat, reached", 0, {5, 0}, 2, true},
         {"flat of nothing", 0, {0, 0}, 0, true},
@@ -161,14 +163,17 @@ Test(fold, an_intent_not_reached_in_time_is_over)
 {
     desk_begin();
     desk_decide("alpha", 0, PIECE, 1, 0, 3 * HOUR);
-    desk_decide("alpha", 1, PIECE, 2, 0, 3 * HOUR);
+    desk_decide("alpha", 1, 2 * PIECE, 2, 0, 3 * HOUR);
     desk_step(); /* 2 hours */
     desk_stand("alpha", 0, PIECE, 1, 0);
     EXPECT_HIDDEN("the second is on its way");
     desk_hold("alpha", 0, PIECE); /* the first is reached in time and stays */
     d.closed[0] = 1;
     d.closed_n = 1;
-    desk_step(); /* 3 hours */
+    desk_step(); /* 3 hours: just in time */
+    EXPECT_HIDDEN("the second may be reached in this row");
+    desk_hold("alpha", 1, PIECE); /* half of it, which is not reached */
+    desk_step();
     EXPECT_HONEST("the second is over");
     d.standing_n = 0;
     EXPECT_HIDDEN("the first is not");
@@ -351,7 +356,8 @@ Test(fold, a_snapshot_knows_what_was_reached)
     desk_end();
     desk_build();
     cr_assert_eq(keel_risk_load(d.risk, snapshot, len), KEEL_OK);
-    desk_step(); /* 3 hours: too late for one that was not reached */
+    desk_step();
+    desk_step(); /* 4 hours: too late for one that was not reached */
     EXPECT_HIDDEN("reached and held");
     d.positions_n = 0;
     desk_step();
