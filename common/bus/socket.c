@@ -3,11 +3,16 @@
 #include "common/base/assert.h"
 #include "common/base/text.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
+#include <netdb.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <zmq.h>
 
-enum { IPC_PATH_MAX = 107 };
+enum { IPC_PATH_MAX = 107, HOST_MAX = 256 };
+
+#define TCP "tcp://"
 
 static bool set_int(void *socket, int option, int value)
 {
@@ -61,9 +66,34 @@ void *keel_socket_new(void *ctx, int type, const keel_socket_cfg *cfg, keel_err 
     return s;
 }
 
+/* "tcp://name:port" with the first IPv4 address of the name; false when it has none. */
+static bool with_address(const char *endpoint, char *out, size_t cap)
+{
+    char host[HOST_MAX], number[INET_ADDRSTRLEN];
+    const struct addrinfo want = {.ai_family = AF_INET, .ai_socktype = SOCK_STREAM};
+    struct addrinfo *found = NULL;
+    size_t len = 0;
+    const char *port = strrchr(endpoint, ':');
+    if (strncmp(endpoint, TCP, strlen(TCP)) != 0 || port < endpoint + strlen(TCP))
+        return false;
+    if (!keel_text_add(host, sizeof host, &len, "%.*s", (int)(port - endpoint - (int)strlen(TCP)),
+                       endpoint + strlen(TCP)) ||
+        getaddrinfo(host, NULL, &want, &found) != 0)
+        return false;
+    const bool ok = getnameinfo(found->ai_addr, found->ai_addrlen, number, sizeof number, NULL, 0,
+                                NI_NUMERICHOST) == 0;
+    freeaddrinfo(found);
+    len = 0;
+    return ok && keel_text_add(out, cap, &len, TCP "%s%s", number, port);
+}
+
 keel_status keel_socket_bind(void *socket, const char *endpoint, keel_err *err)
 {
-    if (zmq_bind(socket, endpoint) != 0)
+    char numeric[HOST_MAX];
+    int code = zmq_bind(socket, endpoint);
+    if (code != 0 && errno == ENODEV && with_address(endpoint, numeric, sizeof numeric))
+        code = zmq_bind(socket, numeric);
+    if (code != 0)
         return keel_err_set(err, KEEL_EIO, "cannot bind %s: %s", endpoint, zmq_strerror(errno));
     return KEEL_OK;
 }

@@ -39,7 +39,9 @@ typedef struct keel_socket_cfg {
 KEEL_MUST_CHECK void *keel_socket_new(void *ctx, int type, const keel_socket_cfg *cfg,
                                       keel_err *err);
 
-/* Bind or connect; KEEL_EIO with the endpoint and the system's reason in *err. */
+/* Bind or connect; KEEL_EIO with the endpoint and the system's reason in *err. A host's name may
+ * be bound as well as connected: libzmq alone binds addresses and interfaces only, and
+ * "tcp://{service}:7100" has to serve both sides. */
 KEEL_MUST_CHECK keel_status keel_socket_bind(void *socket, const char *endpoint, keel_err *err);
 KEEL_MUST_CHECK keel_status keel_socket_connect(void *socket, const char *endpoint, keel_err *err);
 
