@@ -92,9 +92,9 @@ typedef struct keel_cache_store {
     const keel_cache_ops *ops;
 } keel_cache_store;
 
-/* ---- Redis on a unix socket ---- */
+/* ---- Redis on a unix socket or over TCP ---- */
 typedef struct keel_redis_cfg {
-    const char *socket; /* path */
+    const char *address; /* as keel_address_check (dial.h) takes it */
     const char *run_id;
     int timeout_ms; /* of one call; then the connection is given up and made anew */
 } keel_redis_cfg;
