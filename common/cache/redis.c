@@ -42,6 +42,7 @@ typedef struct redis_link {
     int64_t heard_ms; /* monotonic: the last answer, or when one began to be awaited (cache only) */
     bool silent;      /* did not answer in time; only a PING is sent until it does (cache only) */
     bool refusing;    /* the last answer was an error (cache only) */
+    bool failed;      /* the newest connection, or attempt at one, did; not the first under way */
     char why[WHY_MAX];
 } redis_link;
 
@@ -59,6 +60,7 @@ static void drop(redis_link *l)
     l->context = NULL;
     l->pending = 0;
     l->refusing = false;
+    l->failed = true;
     l->retry_ms = monotonic_ms() + RETRY_MS;
 }
 
@@ -96,6 +98,7 @@ static bool adopt(redis_link *l, int fd)
         return false;
     }
     l->heard_ms = monotonic_ms();
+    l->failed = false;
     return true;
 }
 
@@ -113,7 +116,7 @@ static bool connected(redis_link *l, int wait_ms)
         return adopt(l, fd);
     snprintf(l->why, sizeof l->why, "%.*s", WHY_MAX - 1, err.text);
     if (status != KEEL_EUNAVAIL)
-        l->retry_ms = monotonic_ms() + RETRY_MS;
+        drop(l);
     return false;
 }
 
@@ -587,8 +590,9 @@ static keel_status cache_snapshot_get(void *self, const char *service, uint64_t 
 static bool cache_tend(void *self)
 {
     redis_link *l = self;
-    return answering(l, 0) && (l->pending == 0 || (write_all(l) && take_pending(l, false))) &&
-           !l->refusing;
+    if (!answering(l, 0))
+        return l->context == NULL && !l->failed; /* being connected for the first time */
+    return (l->pending == 0 || (write_all(l) && take_pending(l, false))) && !l->refusing;
 }
 
 static const keel_cache_ops cache_ops = {cache_set_last,     cache_get_last, cache_snapshot_put,

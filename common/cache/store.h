@@ -81,7 +81,7 @@ typedef struct keel_cache_ops {
     keel_status (*snapshot_get)(void *self, const char *service, uint64_t bound,
                                 keel_log_visit visit, void *arg);
     /* Send what is queued, take answers that have arrived; true while the server answers and takes
-     * what it is sent. */
+     * what it is sent, and while it is first connected. */
     bool (*tend)(void *self);
     const char *(*why)(void *self); /* tend's false, in words; never NULL */
     void (*close)(void *self);

@@ -221,9 +221,12 @@ Test(store, a_cache_that_is_being_connected_is_not_waited_for)
     clock_gettime(CLOCK_MONOTONIC, &began);
     for (int i = 0; i < 1000; i++)
         cache.ops->set_last(cache.self, "v1.x.", (const uint8_t *)"x", 1);
-    cr_assert_not(cache.ops->tend(cache.self));
+    cr_assert(cache.ops->tend(cache.self), "not lost while it is first connected");
     clock_gettime(CLOCK_MONOTONIC, &ended);
     cr_assert_leq(ended.tv_sec - began.tv_sec, 1, "a thousand writes take no time");
+    while (cache.ops->tend(cache.self) && ended.tv_sec - began.tv_sec < 10)
+        clock_gettime(CLOCK_MONOTONIC, &ended);
+    cr_assert_not(cache.ops->tend(cache.self), "lost once that failed");
     cr_assert_str_neq(cache.ops->why(cache.self), "", "and it says why nothing was written");
     cache.ops->close(cache.self);
     for (int i = 0; i < 3; i++)
