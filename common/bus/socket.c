@@ -6,11 +6,12 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netdb.h>
+#include <stdint.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <zmq.h>
 
-enum { IPC_PATH_MAX = 107, HOST_MAX = 256 };
+enum { IPC_PATH_MAX = 107, HOST_MAX = 256, PEERS_MAX = 63 };
 
 #define TCP "tcp://"
 
@@ -24,9 +25,16 @@ static bool set_text(void *socket, int option, const char *value)
     return value == NULL || zmq_setsockopt(socket, option, value, strlen(value)) == 0;
 }
 
+/* By which of the context's I/O threads the next connections of a socket are served. */
+static bool set_thread(void *s, int i)
+{
+    const uint64_t mask = UINT64_C(1) << i;
+    return zmq_setsockopt(s, ZMQ_AFFINITY, &mask, sizeof mask) == 0;
+}
+
 static bool set_common(void *s, const keel_socket_cfg *cfg)
 {
-    return set_int(s, ZMQ_LINGER, 0) && set_int(s, ZMQ_SNDHWM, cfg->hwm) &&
+    return set_thread(s, 0) && set_int(s, ZMQ_LINGER, 0) && set_int(s, ZMQ_SNDHWM, cfg->hwm) &&
            set_int(s, ZMQ_RCVHWM, cfg->hwm) && set_int(s, ZMQ_RECONNECT_IVL, 10) &&
            set_int(s, ZMQ_RECONNECT_IVL_MAX, 200) && set_int(s, ZMQ_HANDSHAKE_IVL, 2000) &&
            set_int(s, ZMQ_TCP_KEEPALIVE, 1) && set_int(s, ZMQ_TCP_KEEPALIVE_IDLE, 1) &&
@@ -103,6 +111,23 @@ keel_status keel_socket_connect(void *socket, const char *endpoint, keel_err *er
     if (zmq_connect(socket, endpoint) != 0)
         return keel_err_set(err, KEEL_EIO, "cannot connect %s: %s", endpoint, zmq_strerror(errno));
     return KEEL_OK;
+}
+
+void *keel_context_new(const char *endpoint_template, int peers)
+{
+    void *ctx = zmq_ctx_new();
+    KEEL_ASSERT(ctx != NULL && peers >= 0 && peers <= PEERS_MAX);
+    if (strncmp(endpoint_template, TCP, strlen(TCP)) == 0)
+        KEEL_ASSERT(zmq_ctx_set(ctx, ZMQ_IO_THREADS, 1 + peers) == 0);
+    return ctx;
+}
+
+keel_status keel_socket_connect_peer(void *socket, const char *endpoint, int i, keel_err *err)
+{
+    KEEL_ASSERT(i >= 0 && i < PEERS_MAX);
+    if (strncmp(endpoint, TCP, strlen(TCP)) == 0 && !set_thread(socket, 1 + i))
+        return keel_err_set(err, KEEL_EIO, "%s: %s", endpoint, zmq_strerror(errno));
+    return keel_socket_connect(socket, endpoint, err);
 }
 
 keel_status keel_endpoint_make(const char *template_text, const char *run, const char *service,

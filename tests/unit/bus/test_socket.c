@@ -64,3 +64,34 @@ Test(socket, addresses_are_bound_as_before)
     cr_assert_eq(bind_at("tcp://127.0.0.1:*", &err), KEEL_OK, "%s", err.text);
     cr_assert_eq(bind_at("tcp://lo:*", &err), KEEL_OK, "an interface: %s", err.text);
 }
+
+/* Threads are the context's: as many peers as it was made for are each connected in their own. */
+Test(socket, every_peer_over_tcp_has_a_thread_and_is_heard)
+{
+    enum { PEERS = 3 };
+    char at[PEERS][64], body[8];
+    int wait_ms = 5000, threads = 0;
+    keel_err err;
+    void *theirs = zmq_ctx_new(), *out[PEERS];
+    void *ours = keel_context_new("tcp://{service}:7100", PEERS);
+    void *sockets_only = keel_context_new("ipc://{run}/{service}.pub", PEERS);
+    void *in = make(ours, ZMQ_PULL);
+    zmq_setsockopt(in, ZMQ_RCVTIMEO, &wait_ms, sizeof wait_ms);
+    threads = zmq_ctx_get(ours, ZMQ_IO_THREADS);
+    cr_assert_eq(threads, 1 + PEERS);
+    cr_assert_eq(zmq_ctx_get(sockets_only, ZMQ_IO_THREADS), 1);
+    for (int i = 0; i < PEERS; i++) {
+        size_t size = sizeof at[i];
+        out[i] = make(theirs, ZMQ_PUSH);
+        cr_assert_eq(keel_socket_bind(out[i], "tcp://127.0.0.1:*", &err), KEEL_OK);
+        cr_assert_eq(zmq_getsockopt(out[i], ZMQ_LAST_ENDPOINT, at[i], &size), 0);
+        cr_assert_eq(keel_socket_connect_peer(in, at[i], i, &err), KEEL_OK, "%s", err.text);
+        cr_assert_eq(zmq_send(out[i], "x", 1, 0), 1);
+        cr_assert_eq(zmq_recv(in, body, sizeof body, 0), 1, "peer %d", i);
+        zmq_close(out[i]);
+    }
+    zmq_close(in);
+    zmq_ctx_term(ours);
+    zmq_ctx_term(theirs);
+    zmq_ctx_term(sockets_only);
+}
