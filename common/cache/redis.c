@@ -114,7 +114,8 @@ static bool connected(redis_link *l, int wait_ms)
     const keel_status status = keel_dial_try(l->dial, wait_ms, &fd, &err);
     if (status == KEEL_OK)
         return adopt(l, fd);
-    snprintf(l->why, sizeof l->why, "%.*s", WHY_MAX - 1, err.text);
+    if (status != KEEL_EUNAVAIL || !l->failed) /* why the last attempt failed outlives the next */
+        snprintf(l->why, sizeof l->why, "%.*s", WHY_MAX - 1, err.text);
     if (status != KEEL_EUNAVAIL)
         drop(l);
     return false;
