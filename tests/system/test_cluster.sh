@@ -88,7 +88,7 @@ build_image() {
     compose build log
 }
 
-container() { compose ps -q "$1"; }
+container() { compose ps -aq "$1"; }
 inspect() { docker inspect -f "$2" "$(container "$1")"; }
 
 all_healthy() {
@@ -217,6 +217,14 @@ container_is_killed() {
     docker kill "$(container "$1")" && compose up -d
 }
 
+stops_cleanly() {
+    compose stop || return 1
+    for name in $everyone; do
+        code=$(inspect "$name" '{{.State.ExitCode}}')
+        [ "$code" = 0 ] || { echo "$name: exit code $code"; return 1; }
+    done
+}
+
 goes_down_and_up() {
     compose down || return 1
     [ -z "$(docker ps -aq --filter "label=com.docker.compose.project=$project")" ] || return 1
@@ -266,6 +274,7 @@ expect 'books agree' books_agree
 step_before=$(step_now)
 fills_before=$(fills_now)
 say "step ${step_before:-unknown}, ${fills_before:-unknown} fills"
+expect 'everything stops cleanly' stops_cleanly
 expect 'the cluster goes down and up again' goes_down_and_up
 expect 'all containers are healthy again' within 90 all_healthy
 expect 'all services are RUNNING again' within 60 all_running
