@@ -130,17 +130,28 @@ static void give_up(keel_dial *d)
     d->stage = IDLE;
 }
 
+/* Take the question back, or wait a little for its answer; false when it is still being asked. */
+static bool recall(keel_dial *d)
+{
+    const struct gaicb *const list[] = {&d->question};
+    const struct timespec limit = {d->connect_ms / 1000, (long)(d->connect_ms % 1000) * 1000000};
+    if (gai_cancel(&d->question) == EAI_NOTCANCELED)
+        (void)gai_suspend(list, 1, &limit);
+    const int code = gai_error(&d->question);
+    if (code == 0)
+        d->found = d->question.ar_result;
+    return code != EAI_INPROGRESS;
+}
+
 void keel_dial_free(keel_dial **dial)
 {
     keel_dial *d = *dial;
     *dial = NULL;
     if (d == NULL)
         return;
-    /* A question that cannot be taken back is still written into: the object is left to it. */
-    if (d->stage == RESOLVING && gai_cancel(&d->question) == EAI_NOTCANCELED)
+    /* What is still being asked is written into: the object is left to it. */
+    if (d->stage == RESOLVING && !recall(d))
         return;
-    if (d->stage == RESOLVING && gai_error(&d->question) == 0)
-        d->found = d->question.ar_result;
     give_up(d);
     keel_free(&d);
 }
