@@ -71,11 +71,10 @@ print(*(x.getsockname()[1] for x in s))'
 
 # A base image that is there, one made from this machine's apt, or what a registry gives.
 find_base() {
-    [ -z "${KEEL_BASE:-}" ] || return 0
-    KEEL_BASE=debian:12-slim
-    docker image inspect "$KEEL_BASE" >/dev/null 2>&1 ||
-        KEEL_BASE=$("$source/deploy/docker/base-image") || KEEL_BASE=debian:12-slim
-    export KEEL_BASE
+    export KEEL_BASE="${KEEL_BASE:-debian:12-slim}"
+    docker image inspect "$KEEL_BASE" >/dev/null 2>&1 && return 0
+    made=$("$source/deploy/docker/base-image") && KEEL_BASE=$made && return 0
+    docker pull -q "$KEEL_BASE" || skip "no Debian 12 base image can be had: $KEEL_BASE"
 }
 
 # The stage that compiles is kept under one name; the one it takes the place of is removed by its id.
