@@ -178,9 +178,18 @@ static const char *const resume_examples[] = {
     "re-arm; the peak starts anew",
     NULL,
 };
+static const keel_option health_options[] = {
+    {KEEL_OPTION_FLAG, "inside", 0, NULL, NULL, 0, 0,
+     "from its own heartbeat, where the services reach each other: needs no key and no relay"},
+    RUN_OPTION,
+    DEADLINE_OPTION,
+    KEEL_OPTIONS_END,
+};
 static const char *const health_examples[] = {
     "keel health risk",
     "state and counters of one service",
+    "keel health risk --inside",
+    "its state alone, as containers are checked",
     NULL,
 };
 static const char *const help_examples[] = {
@@ -291,8 +300,8 @@ static const keel_verb verbs[] = {
     {"halt", "stop trading", "", 0, 0, false, halt_options, "", halt_examples, keel_verb_halt},
     {"resume", "trade again after a halt or a stop", "", 0, 0, false, halt_options, "",
      resume_examples, keel_verb_resume},
-    {"health", "ask one service how it is", "SERVICE", 1, 1, false, read_options, "",
-     health_examples, keel_verb_health},
+    {"health", "ask one service how it is", "SERVICE", 1, 1, false, health_options,
+     "Exit code 1 when it has failed or stops.", health_examples, keel_verb_health},
     {"help", "this overview, or the help of a verb", "[VERB]", 0, 2, false, NULL, "", help_examples,
      verb_help},
     {"completion", "a completion script for a shell", "bash", 1, 1, false, NULL, "",

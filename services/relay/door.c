@@ -449,7 +449,7 @@ static keel_status connect_inside(const relay_door *door, keel_err *err)
                                sizeof endpoint) != KEEL_OK)
             return keel_err_set(err, KEEL_ETOOBIG, "run.endpoint: too long for %s",
                                 keel_step_services[i]);
-        KEEL_TRY(keel_socket_connect(door->sockets[IN_INSIDE], endpoint, err));
+        KEEL_TRY(keel_socket_connect_peer(door->sockets[IN_INSIDE], endpoint, (int)i, err));
     }
     return KEEL_OK;
 }
@@ -457,8 +457,7 @@ static keel_status connect_inside(const relay_door *door, keel_err *err)
 static keel_status set_up(relay_door *door, keel_err *err)
 {
     KEEL_TRY(relay_keys_load(door->cfg.dir, &door->keys, err));
-    door->ctx = zmq_ctx_new();
-    KEEL_ASSERT(door->ctx != NULL);
+    door->ctx = keel_context_new(door->cfg.endpoint, (int)keel_step_services_n);
     door->zap = relay_zap_start(door->ctx, &door->keys, err);
     if (door->zap == NULL)
         return KEEL_EIO;

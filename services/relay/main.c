@@ -14,6 +14,7 @@
 #include "common/service/names.h"
 #include "common/service/settings.h"
 #include "services/relay/door.h"
+#include "services/relay/keys.h"
 
 #include <signal.h>
 #include <stdlib.h>
@@ -29,6 +30,7 @@ typedef struct flags {
     keel_log_level level;
     bool print_config;
     bool check_config;
+    bool make_keys;
     bool origin;
     bool json;
     const char *rest[FLAGS_MAX];
@@ -48,7 +50,8 @@ static int64_t wall_ns(void *arg)
 static const char help[] =
     "usage: keel-relay --config FILE [--log-level debug|info|warn|error] [--SECTION.KEY=VALUE "
     "...]\n"
-    "       keel-relay --print-config [--origin] [--json] | --check-config | --version | --help\n";
+    "       keel-relay --print-config [--origin] [--json] | --check-config | --version | --help\n"
+    "       keel-relay --config FILE --make-keys    the door's and the operator's, and no more\n";
 
 static int usage(const char *word)
 {
@@ -75,6 +78,7 @@ static bool set_switch(flags *f, const char *word)
         bool *set;
     } switches[] = {{"--print-config", &f->print_config},
                     {"--check-config", &f->check_config},
+                    {"--make-keys", &f->make_keys},
                     {"--origin", &f->origin},
                     {"--json", &f->json}};
     for (size_t i = 0; i < sizeof switches / sizeof switches[0]; i++) {
@@ -170,6 +174,19 @@ static int serve(const relay_door_cfg *cfg, const flags *f)
     return code;
 }
 
+/* For a relay that is given its keys read-only: make what is absent and end. */
+static int make_keys(const char *dir)
+{
+    keel_err err;
+    relay_keys *keys = keel_xcalloc(1, sizeof *keys);
+    const keel_status status = relay_keys_load(dir, keys, &err);
+    explicit_bzero(keys, sizeof *keys);
+    keel_free(&keys);
+    if (status != KEEL_OK)
+        fprintf(stderr, "keel-relay: %s\n", err.text);
+    return status == KEEL_OK ? 0 : 1;
+}
+
 int main(int argc, char **argv)
 {
     flags f = {.level = KEEL_LOG_INFO};
@@ -192,6 +209,8 @@ int main(int argc, char **argv)
     } else if (f.print_config) {
         keel_config_print(config, keel_settings_rows(), f.origin, f.json, stdout);
         keel_config_print(config, relay_door_rows(), f.origin, f.json, stdout);
+    } else if (f.make_keys) {
+        code = make_keys(settings.dir);
     } else if (!f.check_config) {
         code = serve(&door, &f);
     }

@@ -71,6 +71,7 @@ printf 'ts=2026-01-02T03:04:04Z level=warn svc=feed event=a\n' >"$run/log/feed.l
 expect 4 err 'is not running' status
 expect 4 err 'is not running' alloc get
 expect 4 err 'is not running' down
+expect 4 err 'no heartbeat within 200 ms' health risk --inside --deadline 200ms
 expect 1 err 'has no books' ledger check
 expect 1 err 'no journal' replay
 expect 1 err 'no log of nobody' logs nobody
@@ -83,6 +84,13 @@ else
     echo 'FAILED keel logs: not in the order of time'; cat "$work/out"
     failed=$((failed + 1))
 fi
+
+# a client's folder: the door of another machine, and no supervisor here
+client=$work/keel-$(id -u)/elsewhere
+mkdir -p "$client"
+printf 'run: {id: c}\nrelay: {out: tcp://127.0.0.1:1, in: tcp://127.0.0.1:1}\n' >"$client/config.yaml"
+expect 1 err 'keys/door.public: No such file' status --run elsewhere
+expect 1 err 'keys/door.public: No such file' alloc get --run elsewhere
 
 # the completion is a script that bash takes, and it completes
 if command -v bash >/dev/null; then
