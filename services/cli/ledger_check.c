@@ -18,17 +18,17 @@ enum {
     EXIT_AGREE = 0,
     EXIT_DIFFER = 1,
     EXIT_NO_FILE = 4,
-    BOOKS_MAX = 64,
+    BOOKS_MAX = 520,
     NAME_BYTES = 64,
     SYMBOL_BYTES = 64,
     INSTRUMENTS_MAX = 512,
     LOTS_MAX = 512, /* a fill that would open one more joins the newest: docs/ledger-schema.md */
-    PARTS_MAX = 16,
+    PARTS_MAX = 65, /* 64 books and "netting" */
     LINE_BYTES = 512,
-    SEAL_BYTES = 4096,
+    SEAL_BYTES = 8192,
     FINDINGS_MAX = 1000, /* printed; all are counted */
     MICROS_EXP = 6,
-    SCHEMA = 1,
+    SCHEMA = 2,
 };
 
 __extension__ typedef __int128 i128;
@@ -42,6 +42,7 @@ typedef struct position {
     int count;
     int64_t first_no;
     i128 qty, cost;
+    int64_t version; /* newest intent version filled or closed */
 } position;
 
 typedef enum field { CASH, EQUITY, REALIZED, UNREALIZED, FEES, SLIPPAGE, FIELDS } field;
@@ -53,6 +54,8 @@ typedef struct book {
     char name[NAME_BYTES];
     i128 sums[FIELDS];
     i128 known[FIELDS];  /* difference already reported */
+    i128 bar_profit;     /* at the bar before */
+    bool returned;       /* has a return in the step at hand */
     position *positions; /* owned, INSTRUMENTS_MAX, taken when first used */
 } book;
 
@@ -89,7 +92,9 @@ typedef struct check {
     uint64_t seal;
     int64_t last_step;
     i128 known_cash, known_equity;
-    bool broken; /* the file could not be read to the end */
+    int64_t first_return;             /* step of the oldest returns kept; 0 = none */
+    sqlite3_stmt *decision, *decided; /* borrowed while walking */
+    bool broken;                      /* the file could not be read to the end */
 } check;
 
 static void differ(check *c, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
@@ -261,23 +266,51 @@ static uint64_t seal_of(uint64_t before, const fill *f, const part *parts, int n
     return keel_hash(s.bytes, s.len);
 }
 
-/* Ids derive: run/portfolio/step/n/symbol/k. */
-static void check_ids(check *c, const fill *f)
+/* True when `text` ends in `tail`. */
+static bool ends_in(const char *text, const char *tail)
 {
-    char prefix[LINE_BYTES], suffix[LINE_BYTES];
+    const size_t len = strlen(text), want = strlen(tail);
+    return len >= want && strcmp(text + len - want, tail) == 0;
+}
+
+/* Ids derive: run/portfolio/step/n/symbol/k; of a stop or target .../symbol/book/stop/k. */
+static void check_ids(check *c, const fill *f, const part *parts, int n)
+{
+    char prefix[LINE_BYTES], suffix[LINE_BYTES], exits[2][2 * LINE_BYTES];
+    const char *symbol = c->instruments[f->instrument].symbol;
     const size_t order = strlen(f->order);
     snprintf(prefix, sizeof prefix, "%s/%s/", c->run_id, c->portfolio);
-    snprintf(suffix, sizeof suffix, "/%s", c->instruments[f->instrument].symbol);
-    const size_t tail = strlen(suffix);
+    snprintf(suffix, sizeof suffix, "/%s", symbol);
+    snprintf(exits[0], sizeof exits[0], "/%s/%s/stop", symbol, n > 0 ? parts[0].book : "");
+    snprintf(exits[1], sizeof exits[1], "/%s/%s/target", symbol, n > 0 ? parts[0].book : "");
     if (strncmp(f->id, prefix, strlen(prefix)) != 0)
         differ(c, "fill %s: not of this run and portfolio", f->id);
     if (strncmp(f->id, f->order, order) != 0 || f->id[order] != '/')
         differ(c, "fill %s: not of its order %s", f->id, f->order);
-    if (order < tail || strcmp(f->order + order - tail, suffix) != 0)
-        differ(c, "fill %s: instrument %d is %s", f->id, f->instrument, suffix + 1);
+    if (!ends_in(f->order, suffix) && !ends_in(f->order, exits[0]) && !ends_in(f->order, exits[1]))
+        differ(c, "fill %s: instrument %d is %s", f->id, f->instrument, symbol);
 }
 
-/* The net fill against itself, and its parts against the net fill. */
+/* A book pays what it would have paid alone: the market's price worse by the slippage it is told,
+ * and on the net's side of the market the very price, on the other one as far from the market. */
+static void check_alone(check *c, const fill *f, const part *p)
+{
+    const instrument *x = &c->instruments[f->instrument];
+    const i128 gross = worth(x, f->reference, p->qty) + p->slippage, due = -gross - p->fee;
+    const int64_t mirrored = 2 * f->reference - f->price;
+    const int64_t price = (p->qty > 0) == (f->qty > 0) ? f->price : mirrored < 1 ? 1 : mirrored;
+    if (due != p->cash)
+        differ(c, "fill %s: cash of book %s differs by %lld micro", f->id, p->book,
+               shown(p->cash - due));
+    else if (f->qty != 0 && gross != worth(x, price, p->qty))
+        differ(c, "fill %s: price of book %s is not what it would have paid alone, by %lld micro",
+               f->id, p->book, shown(gross - worth(x, price, p->qty)));
+    if (p->qty == 0 || p->fee < 0 || p->slippage < 0)
+        differ(c, "fill %s: book %s has no quantity, or is paid for dealing", f->id, p->book);
+}
+
+/* The net fill against itself, and its parts against the net fill: so what is netting's is exactly
+ * the account less the books. */
 static void check_sums(check *c, const fill *f, const part *parts, int n)
 {
     const instrument *x = &c->instruments[f->instrument];
@@ -288,12 +321,10 @@ static void check_sums(check *c, const fill *f, const part *parts, int n)
         fee += parts[p].fee;
         slippage += parts[p].slippage;
         cash += parts[p].cash;
-        if (strcmp(parts[p].book, "netting") == 0)
-            continue;
-        const i128 due = -worth(x, f->price, parts[p].qty) - parts[p].fee;
-        if (due != parts[p].cash)
-            differ(c, "fill %s: cash of book %s differs by %lld micro", f->id, parts[p].book,
-                   shown(parts[p].cash - due));
+        if (strcmp(parts[p].book, "netting") != 0)
+            check_alone(c, f, &parts[p]);
+        else if (parts[p].qty != 0 || parts[p].closed_version != 0 || p != n - 1 || n < 3)
+            differ(c, "fill %s: netting has a quantity, or nobody to net", f->id);
     }
     if (qty != f->qty)
         differ(c, "fill %s: quantity of the books differs from the net fill by %lld units", f->id,
@@ -307,9 +338,39 @@ static void check_sums(check *c, const fill *f, const part *parts, int n)
     if (cash != -gross - f->fee)
         differ(c, "fill %s: cash of all books differs by %lld micro", f->id,
                shown(cash + gross + f->fee));
-    if ((f->qty > 0 && f->price < f->reference) || (f->qty < 0 && f->price > f->reference))
+    if ((f->qty > 0 && f->price < f->reference) || (f->qty < 0 && f->price > f->reference) ||
+        (f->qty == 0 && f->price != f->reference))
         differ(c, "fill %s: price %lld is better than the market's %lld", f->id,
                (long long)f->price, (long long)f->reference);
+}
+
+/* True when the statement, about a book's decisions on a symbol, finds one. */
+static bool is_found(sqlite3_stmt *s, const char *of, const char *symbol, int64_t number)
+{
+    if (s == NULL)
+        return true; /* reported already */
+    sqlite3_reset(s);
+    sqlite3_bind_text(s, 2, of, -1, SQLITE_TRANSIENT);
+    sqlite3_bind_text(s, 3, symbol, -1, SQLITE_TRANSIENT);
+    sqlite3_bind_int64(s, 4, number);
+    return sqlite3_step(s) == SQLITE_ROW;
+}
+
+/* A strategy's book trades because of a decision of an earlier step, and versions only grow. */
+static void check_explained(check *c, const fill *f, const part *p)
+{
+    const char *symbol = c->instruments[f->instrument].symbol;
+    position *held = find_position(find_book(c, p->book), f->instrument);
+    if (p->closed_version != 0 && !is_found(c->decision, p->book, symbol, p->closed_version))
+        differ(c, "fill %s: closes version %lld of book %s, which no decision made", f->id,
+               (long long)p->closed_version, p->book);
+    if (p->closed_version == 0 && !is_found(c->decided, p->book, symbol, f->step))
+        differ(c, "fill %s: nothing was decided for book %s before it", f->id, p->book);
+    if (p->closed_version != 0 && p->closed_version < held->version)
+        differ(c, "fill %s: closes version %lld of book %s after version %lld", f->id,
+               (long long)p->closed_version, p->book, (long long)held->version);
+    if (p->closed_version != 0)
+        held->version = p->closed_version;
 }
 
 static void apply_part(check *c, const fill *f, const part *p)
@@ -409,16 +470,19 @@ static void apply_fill(check *c, const fill *f, const part *parts, int n)
         differ(c, "fill %s: no instrument %d", f->id, f->instrument);
         return;
     }
-    check_ids(c, f);
+    check_ids(c, f, parts, n);
     check_sums(c, f, parts, n);
-    for (int p = 0; p < n; p++)
+    for (int p = 0; p < n; p++) {
         apply_part(c, f, &parts[p]);
+        if (strcmp(parts[p].book, "netting") != 0 && strcmp(parts[p].book, "core") != 0)
+            check_explained(c, f, &parts[p]);
+    }
 }
 
 /* ---- cursors ---- */
 
 typedef struct cursors {
-    sqlite3_stmt *fills, *parts, *transfers, *legs, *states, *books;
+    sqlite3_stmt *fills, *parts, *transfers, *legs, *states, *books, *returns;
     bool more_fills, more_transfers;
 } cursors;
 
@@ -511,6 +575,49 @@ static void check_book(check *c, int64_t step, sqlite3_stmt *s)
     }
 }
 
+static i128 profit_of(const book *b)
+{
+    return b->sums[REALIZED] + b->sums[UNREALIZED] - b->sums[FEES];
+}
+
+static void check_return(check *c, int64_t step, sqlite3_stmt *s)
+{
+    char name[NAME_BYTES];
+    copy_text(name, sizeof name, s, 0);
+    book *b = find_book(c, name);
+    const i128 pnl = profit_of(b) - b->bar_profit, base = b->sums[EQUITY] - pnl;
+    const double due = base > 0 ? (double)pnl / (double)base : 0.0;
+    b->returned = true;
+    if (step == c->first_return)
+        return; /* what it had before is not kept */
+    if (sqlite3_column_int64(s, 1) != base || sqlite3_column_int64(s, 2) != pnl)
+        differ(c, "step %lld: profit of the bar of book %s differs by %lld micro", (long long)step,
+               name, shown(sqlite3_column_int64(s, 2) - pnl));
+    if (!(sqlite3_column_double(s, 3) - due < 1e-9 && due - sqlite3_column_double(s, 3) < 1e-9))
+        differ(c, "step %lld: return of book %s differs by %g", (long long)step, name,
+               sqlite3_column_double(s, 3) - due);
+}
+
+/* The returns of a step that has any, which is one with a bar. */
+static void check_returns(check *c, cursors *k, int64_t step)
+{
+    bool any = false;
+    sqlite3_reset(k->returns);
+    sqlite3_bind_int64(k->returns, 2, step);
+    for (int b = 0; b < c->books_n; b++)
+        c->books[b].returned = false;
+    for (; next(c, k->returns); any = true)
+        check_return(c, step, k->returns);
+    if (!any && step >= c->first_return)
+        return;
+    for (int b = 0; b < c->books_n; b++) {
+        book *it = &c->books[b];
+        if (any && !it->returned && step != c->first_return && profit_of(it) != it->bar_profit)
+            differ(c, "step %lld: return of book %s is not there", (long long)step, it->name);
+        it->bar_profit = profit_of(it);
+    }
+}
+
 static void check_account(check *c, int64_t step, sqlite3_stmt *s)
 {
     i128 cash = 0, equity = 0;
@@ -547,6 +654,7 @@ static void walk_states(check *c, cursors *k)
         sqlite3_bind_int64(k->books, 2, step);
         while (next(c, k->books))
             check_book(c, step, k->books);
+        check_returns(c, k, step);
         if (sqlite3_column_int(k->states, 5) == 0)
             differ(c, "step %lld: the portfolio state kept is not the one published",
                    (long long)step);
@@ -633,6 +741,14 @@ static void check_unique(check *c)
     sqlite3_finalize(s);
 }
 
+static int64_t first_return(check *c)
+{
+    sqlite3_stmt *s = prepare(c, "SELECT ifnull(min(step),0) FROM book_returns WHERE run=?1");
+    const int64_t step = s != NULL && next(c, s) ? sqlite3_column_int64(s, 0) : 0;
+    sqlite3_finalize(s);
+    return step;
+}
+
 static void walk(check *c)
 {
     cursors k = {
@@ -654,13 +770,21 @@ static void walk(check *c)
         .books = prepare(c, "SELECT book,cash_micros,equity_micros,realized_micros,"
                             "unrealized_micros,fees_micros,slippage_micros FROM book_states"
                             " WHERE run=?1 AND step=?2 ORDER BY book"),
+        .returns = prepare(c, "SELECT book,base_micros,pnl_micros,ret_simple FROM book_returns"
+                              " WHERE run=?1 AND step=?2 ORDER BY book"),
     };
+    c->decision = prepare(c, "SELECT 1 FROM decisions WHERE run=?1 AND strategy=?2 AND symbol=?3"
+                             " AND decision_seq=?4 AND accepted=1");
+    c->decided = prepare(c, "SELECT 1 FROM decisions WHERE run=?1 AND strategy=?2 AND symbol=?3"
+                            " AND step<?4 AND accepted=1 LIMIT 1");
+    c->first_return = first_return(c);
     if (!c->broken) {
         k.more_fills = next(c, k.fills);
         k.more_transfers = next(c, k.transfers);
         walk_states(c, &k);
     }
-    sqlite3_stmt *const all[] = {k.fills, k.parts, k.transfers, k.legs, k.states, k.books};
+    sqlite3_stmt *const all[] = {k.fills, k.parts,   k.transfers, k.legs,    k.states,
+                                 k.books, k.returns, c->decision, c->decided};
     for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
         sqlite3_finalize(all[i]);
 }
