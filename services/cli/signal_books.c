@@ -6,6 +6,7 @@
 
 #include <inttypes.h>
 #include <sqlite3.h>
+#include <stdio.h>
 #include <string.h>
 
 enum { ARENA_BYTES = 1 << 20, JSON_BYTES = 1 << 20, BUSY_MS = 2000 };

@@ -5,8 +5,8 @@
 #include "services/cli/run_program.h"
 #include "services/cli/system.h"
 
+#include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 static const char *const names[KEEL_OWN_STRATEGIES] = {"momentum", "meanreversion", "breakout"};
 
@@ -153,13 +153,9 @@ static keel_status program_of(int i, char out[2 * KEEL_PATH_CAP], keel_err *err)
 keel_status keel_strategies_installed(unsigned set, keel_err *err)
 {
     char program[2 * KEEL_PATH_CAP];
-    for (int i = 0; i < KEEL_OWN_STRATEGIES; i++) {
-        if ((set & 1u << i) == 0)
-            continue;
-        KEEL_TRY(program_of(i, program, err));
-        if (access(program, X_OK) != 0)
-            return keel_err_set(err, KEEL_ENOTFOUND, "%.400s is not there", program);
-    }
+    for (int i = 0; i < KEEL_OWN_STRATEGIES; i++)
+        if ((set & 1u << i) != 0)
+            KEEL_TRY(program_of(i, program, err));
     return KEEL_OK;
 }
 

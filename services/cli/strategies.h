@@ -29,7 +29,7 @@ bool keel_strategies_any(const keel_run_config *config);
  * says why, when it names strategies of others or leaves no capital. */
 unsigned keel_strategies_lay(keel_run_config *config, bool lockstep, keel_err *err);
 
-/* Is the program of each of the set beside this one? KEEL_ENOTFOUND with *err. */
+/* Is the program of each of the set beside this one? KEEL_EIO with *err naming it. */
 KEEL_MUST_CHECK keel_status keel_strategies_installed(unsigned set, keel_err *err);
 
 /* Make the keys {run}/keys/NAME that are absent. Before the relay starts, which reads them then. */

@@ -170,6 +170,30 @@ static const char *const ledger_examples[] = {
     "recompute the newest run's books from its fills",
     NULL,
 };
+static const keel_option send_options[] = {
+    {KEEL_OPTION_PRICE, "entry", 0, "P", NULL, 0, 0, "reference price (default: the last one)"},
+    {KEEL_OPTION_PRICE, "stop", 0, "P", NULL, 0, 0, "close the position when the price gets here"},
+    {KEEL_OPTION_PRICE, "target", 0, "P", NULL, 0, 0, "take the profit here"},
+    {KEEL_OPTION_FRACTION, "confidence", 0, "C", "100%", 0, 0, "0.8 or 80%; sizes the position"},
+    {KEEL_OPTION_DURATION, "valid", 0, "TIME", NULL, 0, 0,
+     "of market time (default: the configured validity)"},
+    {KEEL_OPTION_TEXT, "id", 0, "ID", NULL, 0, 0,
+     "its name; a second one of this name is a duplicate (default: a new one)"},
+    {KEEL_OPTION_FLAG, "wait", 'w', NULL, NULL, 0, 0,
+     "wait for the decision, not only the receipt"},
+    {KEEL_OPTION_DURATION, "timeout", 0, "TIME", "5s", 0, 0, "give up after this time"},
+    RUN_OPTION,
+    KEEL_OPTIONS_END,
+};
+static const char *const send_examples[] = {
+    "keel signal send mine BTC-SIM long --wait",
+    "as strategy 'mine'; shows the decision and how it was sized",
+    "keel signal send mine BTC-SIM long --stop 91000 --target 99000 --confidence 80%",
+    "with its stop and target",
+    "keel signal send mine BTC-SIM flat",
+    "close what it holds",
+    NULL,
+};
 static const keel_option signals_options[] = {
     {KEEL_OPTION_TEXT, "strategy", 0, "NAME", NULL, 0, 0, "of this strategy only"},
     {KEEL_OPTION_FLAG, "accepted", 0, NULL, NULL, 0, 0, "only those that were accepted"},
@@ -341,6 +365,12 @@ static const keel_verb verbs[] = {
     {"ledger check", "recompute the books from the fills, with other code", "", 0, 0, false,
      run_options, "Needs nothing running. Without --run: the newest run, a demo's included.",
      ledger_examples, keel_verb_ledger_check},
+    {"signal send", "send a signal as a strategy", "STRATEGY SYMBOL long|short|flat", 3, 3, false,
+     send_options,
+     "Uses the strategy's own key when the run has it, else the operator's. A program that is "
+     "connected as the same strategy is superseded by it and has to start again. Exit code 5 when "
+     "the signal is refused.",
+     send_examples, keel_verb_signal_send},
     {"signal ls", "decisions about signals, with their reasons", "", 0, 0, false, signals_options,
      "From the run's books; nothing needs to run.", signals_examples, keel_verb_signal_ls},
     {"signal trace", "follow one signal: decision, size, fills, result", "ID", 1, 1, false,

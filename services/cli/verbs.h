@@ -25,6 +25,7 @@ int keel_verb_data_check(const keel_args *args, const keel_cli *cli);
 int keel_verb_config_show(const keel_args *args, const keel_cli *cli);
 int keel_verb_replay(const keel_args *args, const keel_cli *cli);
 int keel_verb_ledger_check(const keel_args *args, const keel_cli *cli);
+int keel_verb_signal_send(const keel_args *args, const keel_cli *cli);
 int keel_verb_signal_ls(const keel_args *args, const keel_cli *cli);
 int keel_verb_signal_trace(const keel_args *args, const keel_cli *cli);
 int keel_verb_strategy_ls(const keel_args *args, const keel_cli *cli);

@@ -178,9 +178,9 @@ void keel_view_decision(const keel_cli *cli, const keel_universe *universe, int6
     snprintf(text, sizeof text, "%" PRIu64 " of epoch %" PRId64, d->seq, d->epoch_ns);
     pair(t, "number", text);
     pair(t, "decided", keel_moment_text(event_ns, words));
-    snprintf(text, sizeof text, "%s: %s%s%s", d->accepted ? "accepted" : "refused",
-             keel_reason_words(d->reason.code, words), d->reason.text[0] != '\0' ? ": " : "",
-             d->reason.text);
+    keel_reason_words(d->reason.code, words);
+    snprintf(text, sizeof text, "%s%s%s%s", d->accepted ? "" : "refused: ", words,
+             d->reason.text[0] != '\0' ? ": " : "", d->reason.text);
     pair(t, "outcome", text);
     if (d->duplicate_of > 0) {
         snprintf(text, sizeof text, "decision %" PRIu64 " said what holds", d->duplicate_of);
@@ -231,9 +231,24 @@ static void view_fills(const keel_cli *cli, const keel_instrument *in, const kee
         fprintf(cli->out, "  and %d more\n", trace->fills_n - shown);
 }
 
+static void view_end(const keel_cli *cli, const keel_instrument *in, const keel_trace *trace)
+{
+    char pnl[KEEL_FORMAT_MAX], time[KEEL_FORMAT_MAX], price[KEEL_FORMAT_MAX],
+        words[KEEL_FORMAT_MAX];
+    keel_money_text(trace->pnl_micros, pnl);
+    if (trace->is_closed)
+        fprintf(cli->out, "\n  Position closed at %s at %s (%s); P&L after fees %s\n",
+                keel_moment_text(trace->close.fill_ns, time),
+                keel_price_text(trace->close.price_units, in->price_exp, price),
+                keel_reason_words(trace->close.reason.code, words), pnl);
+    else if (trace->is_open)
+        fprintf(cli->out, "\n  Position is open; realised after fees so far %s\n", pnl);
+    if (trace->replaced_by > 0)
+        fprintf(cli->out, "  Replaced by decision %" PRIu64 "\n", trace->replaced_by);
+}
+
 void keel_view_trace(const keel_cli *cli, const keel_universe *universe, const keel_trace *trace)
 {
-    char text[KEEL_FORMAT_MAX], other[KEEL_FORMAT_MAX], qty[KEEL_UNITS_TEXT_MAX];
     const keel_instrument *in = instrument_at(universe, trace->instrument);
     for (int i = 0; i < trace->repeats_n; i++)
         fprintf(cli->out, "%s%" PRIu64, i == 0 ? "\n  sent again, decisions " : ", ",
@@ -246,15 +261,5 @@ void keel_view_trace(const keel_cli *cli, const keel_universe *universe, const k
         view_fills(cli, in, trace);
     else
         fputs("\n  No fill has executed it.\n", cli->out);
-    if (trace->is_closed)
-        fprintf(cli->out, "\n  Position closed at %s at %s (%s); P&L after fees %s\n",
-                keel_moment_text(trace->close.fill_ns, text),
-                keel_price_text(trace->close.price_units, in->price_exp, other),
-                keel_reason_words(trace->close.reason.code, qty),
-                keel_money_text(trace->pnl_micros, (char[KEEL_FORMAT_MAX]){0}));
-    else if (trace->is_open)
-        fprintf(cli->out, "\n  Position is open; realised after fees so far %s\n",
-                keel_money_text(trace->pnl_micros, text));
-    if (trace->replaced_by > 0)
-        fprintf(cli->out, "  Replaced by decision %" PRIu64 "\n", trace->replaced_by);
+    view_end(cli, in, trace);
 }

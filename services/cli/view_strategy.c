@@ -202,7 +202,7 @@ static void count_pair(keel_table *t, const char *name, uint64_t n)
 
 static void view_state(const keel_cli *cli, const keel_strategy_view *v)
 {
-    char text[LINE_BYTES], number[KEEL_FORMAT_MAX], other[KEEL_FORMAT_MAX];
+    char text[LINE_BYTES], number[KEEL_FORMAT_MAX], other[KEEL_FORMAT_MAX], third[KEEL_FORMAT_MAX];
     const keel_strategy_status *s = v->status;
     const keel_reason *why = keel_strategy_mode_reason(v->trading, s->strategy);
     keel_table *t = keel_table_new("|");
@@ -221,7 +221,7 @@ static void view_state(const keel_cli *cli, const keel_strategy_view *v)
         snprintf(text, sizeof text, "%s; fees %s, slippage inside prices %s",
                  keel_money_text(keel_book_pnl_micros(v->book), number),
                  keel_money_text(v->book->fees_micros, other),
-                 keel_money_text(v->book->slippage_micros, (char[KEEL_FORMAT_MAX]){0}));
+                 keel_money_text(v->book->slippage_micros, third));
         pair(t, "P&L", text);
     }
     pair(t, "client", s->epoch_ns > 0 ? keel_moment_text(s->epoch_ns, number) : "never heard");
