@@ -252,7 +252,7 @@ static bool has_intent(const keel_decision *d, const char *book, int instrument)
 }
 
 /* The next accepted decision that has an intent for the same book and instrument: its number, and
- * its step, up to which the fills of the one before may come. 0 and INT64_MAX when there is none. */
+ * its step, up to which fills of the one before may come. 0 and INT64_MAX when there is none. */
 static keel_status find_next(keel_signal_books *b, const keel_trace *t, uint64_t *number,
                              int64_t *step, keel_err *err)
 {

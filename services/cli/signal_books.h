@@ -57,7 +57,7 @@ typedef struct keel_trace {
 } keel_trace;
 
 /* The books of run `run_id`. NULL and *err: KEEL_EIO the file cannot be opened or is no ledger,
- * KEEL_ENOTFOUND it does not know the run, KEEL_EVERSION it was written before there were signals. */
+ * KEEL_ENOTFOUND it does not know the run, KEEL_EVERSION it is older than signals. */
 KEEL_MUST_CHECK keel_signal_books *keel_signal_books_open(const char *path, const char *run_id,
                                                           keel_err *err);
 void keel_signal_books_close(keel_signal_books **books);
@@ -86,7 +86,8 @@ KEEL_MUST_CHECK keel_status keel_signal_books_list(keel_signal_books *books,
                                                    keel_err *err);
 
 /* Trace the first decision about a signal_id, or, when there is none and `id` is a number, the
- * decision of that number. `strategy` NULL = any. KEEL_ENOTFOUND, KEEL_EEXIST (two strategies have that id), KEEL_EIO, KEEL_EFORMAT. */
+ * decision of that number. `strategy` NULL = any. KEEL_ENOTFOUND, KEEL_EEXIST (two strategies have
+ * that id), KEEL_EIO, KEEL_EFORMAT. */
 KEEL_MUST_CHECK keel_status keel_signal_books_trace(keel_signal_books *books, const char *id,
                                                     const char *strategy, keel_trace *trace,
                                                     keel_err *err);

@@ -46,8 +46,8 @@ void keel_view_correlation(const keel_cli *cli, const keel_universe *universe,
 void keel_view_truth(const keel_cli *cli, const keel_universe *universe, const keel_correlation *c,
                      const keel_market_truth *truth, int most);
 
-/* One line for a decision as it comes. `count`: the how-manieth of its kind it is, shown from 10 on;
- * 0 = do not count. */
+/* One line for a decision as it comes. `count`: its number among those of its kind, shown from 10
+ * on; 0 = do not count. */
 void keel_view_decision_line(const keel_cli *cli, const keel_universe *universe, int64_t event_ns,
                              const keel_decision *d, uint64_t count);
 
@@ -87,7 +87,8 @@ int64_t keel_book_pnl_micros(const keel_book *book);
 const keel_reason *keel_strategy_mode_reason(const keel_trading_state *trading,
                                              const char *strategy);
 
-/* Refusals by reason, most frequent first, the rest added up: "conflict 12, expired 3, 5 others". */
+/* Refusals by reason, most frequent first, the rest added up: "conflict 12, expired 3, 5 others".
+ */
 void keel_refusals_text(const keel_strategy_status *status, int most, char *out, size_t cap);
 
 /* Root mean square of estimate - truth over the pairs; both n x n packed. */

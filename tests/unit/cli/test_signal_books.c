@@ -21,7 +21,7 @@ static const char schema[] =
     " qty_units INTEGER, fee_micros INTEGER, slippage_micros INTEGER, closed_version INTEGER,"
     " realized_micros INTEGER);"
     "INSERT INTO runs VALUES(1,'other'),(2,'run-1');"
-    "INSERT INTO instruments VALUES(2,0,'BTC-SIM',2,3),(2,1,'ETH-SIM',2,3),(1,0,'XXX',0,0);";
+    "INSERT INTO instruments VALUES(2,0,'BTC-SIM',2,3),(2,1,'ETH-SIM',2,3),(1,0,'ZZZ',0,0);";
 
 static const char decisions[] =
     "CREATE TABLE decisions(decision_seq INTEGER PRIMARY KEY, step INTEGER, event_ns INTEGER,"
