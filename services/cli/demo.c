@@ -275,13 +275,23 @@ static void take(demo *d, const keel_client_msg *msg)
         show_trading(d, msg);
 }
 
+/* The report of the strategies comes when it changes: nothing more comes of it once the coordinator
+ * has closed the last step. */
+static bool strategies_told(const demo *d, uint64_t rows)
+{
+    int i = 0;
+    while (i < KEEL_SERVICES_N - 1 && strcmp(keel_service_at(i), "strategy-coordinator") != 0)
+        i++;
+    return d->seen->steps[KEEL_TOPIC_STRATEGY] > 0 && d->beats->beat[i].step_done >= rows;
+}
+
 static bool has_ended(const demo *d)
 {
     const keel_seen *s = d->seen;
     const uint64_t rows = s->feed.rows_sent;
     return s->feed.phase == KEEL_FEED_PHASE_ENDED && s->steps[KEEL_TOPIC_PORTFOLIO] >= rows &&
            s->steps[KEEL_TOPIC_PERFORMANCE] >= rows && s->steps[KEEL_TOPIC_TRADING] >= rows &&
-           (!d->has_strategies || s->steps[KEEL_TOPIC_STRATEGY] >= rows);
+           (!d->has_strategies || strategies_told(d, rows));
 }
 
 /* What the state of the bar and the time since the last step ask for. Returns -1 to go on. */

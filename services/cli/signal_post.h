@@ -13,7 +13,7 @@ typedef struct keel_posted {
     uint64_t seq;
     bool received; /* in the coordinator's log */
     bool decided;
-    int64_t decided_ns; /* event time of the decision */
+    int64_t decided_ns; /* event time of the decision; 0 = not told */
     keel_decision decision;
 } keel_posted;
 

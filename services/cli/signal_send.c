@@ -84,6 +84,8 @@ static int send_signal(keel_reader *s, keel_signal *signal, const keel_args *arg
         signal->valid_until_ns += s->seen->event_ns[KEEL_TOPIC_TRADING];
     const keel_status status = keel_signal_post(&s->run, signal, keel_args_on(args, "wait"),
                                                 keel_args_duration(args, "timeout"), posted, &err);
+    if (posted->decided && posted->decided_ns == 0)
+        posted->decided_ns = s->seen->event_ns[KEEL_TOPIC_TRADING];
     if (keel_args_on(args, "json") && (posted->seq > 0 || status == KEEL_OK))
         print_sent_json(cli, signal, posted);
     else

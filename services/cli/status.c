@@ -69,8 +69,7 @@ static void judge_service(row *r, const keel_beats *beats, bool door_open)
 
 static void judge(row *r, const keel_run *run, const keel_beats *beats, bool door_open)
 {
-    const bool is_strategy =
-        strncmp(r->process.name, KEEL_STRATEGY_PROCESS, strlen(KEEL_STRATEGY_PROCESS)) == 0;
+    const bool is_strategy = keel_strategy_is_process(r->process.name);
     r->awaited = "";
     r->why = "";
     if (is_strategy && strcmp(r->process.state, "ended") == 0)

@@ -10,6 +10,8 @@
 
 static const char *const names[KEEL_OWN_STRATEGIES] = {"momentum", "meanreversion", "breakout"};
 
+#define PROCESS_PREFIX "strategy-"
+
 /* Shares of equity in ten thousandths, so that three of them sum exactly. */
 enum { SHARE_WHOLE = 10000, SHARE_CORE = 5500, SHARE_EACH = 1500, SHARES_MAX = 512 };
 
@@ -24,6 +26,12 @@ static bool is_own(const char *name)
         if (strcmp(names[i], name) == 0)
             return true;
     return false;
+}
+
+bool keel_strategy_is_process(const char *process)
+{
+    const size_t len = strlen(PROCESS_PREFIX);
+    return strncmp(process, PROCESS_PREFIX, len) == 0 && is_own(process + len);
 }
 
 bool keel_strategies_any(const keel_run_config *config)
@@ -146,7 +154,7 @@ unsigned keel_strategies_lay(keel_run_config *config, bool lockstep, keel_err *e
 static keel_status program_of(int i, char out[2 * KEEL_PATH_CAP], keel_err *err)
 {
     char service[64];
-    snprintf(service, sizeof service, KEEL_STRATEGY_PROCESS "%s", names[i]);
+    snprintf(service, sizeof service, PROCESS_PREFIX "%s", names[i]);
     return keel_program_path(service, out, err);
 }
 
@@ -178,7 +186,7 @@ keel_status keel_strategies_start(keel_supervisor *supervisor, const keel_run *r
             continue;
         KEEL_TRY(program_of(i, program, err));
         const char *const argv[] = {program, "--run", run->dir, NULL};
-        snprintf(name, sizeof name, KEEL_STRATEGY_PROCESS "%s", names[i]);
+        snprintf(name, sizeof name, PROCESS_PREFIX "%s", names[i]);
         KEEL_TRY(keel_supervisor_start(supervisor, name, KEEL_STAGE_STRATEGIES, argv, err));
     }
     return KEEL_OK;

@@ -13,9 +13,10 @@
 
 enum { KEEL_OWN_STRATEGIES = 3 };
 
-#define KEEL_STRATEGY_PROCESS "strategy-" /* and its name: the process in `keel status` */
-
 const char *keel_own_strategy_at(int i); /* "momentum" */
+
+/* Is this the name of the process of one of them, "strategy-momentum"? */
+bool keel_strategy_is_process(const char *process);
 
 /* Those of them that the configuration names under `strategies`. */
 unsigned keel_strategies_named(const keel_run_config *config);

@@ -265,7 +265,7 @@ static void symbol_row(keel_table *t, const keel_universe *u, const keel_symbol_
     const keel_position *p = at >= 0 ? position_of(book, at) : NULL;
     if (p != NULL)
         keel_units_format(p->qty_units, u->instruments[at].qty_exp, 0, qty);
-    keel_table_cell(t, KEEL_INK_PLAIN, "%s", c->symbol[0] != '\0' ? c->symbol : "(unreadable)");
+    keel_table_cell(t, KEEL_INK_PLAIN, "%s", c->symbol[0] != '\0' ? c->symbol : "(unknown)");
     count_cell(t, c->decided);
     count_cell(t, c->accepted);
     count_cell(t, c->executed);

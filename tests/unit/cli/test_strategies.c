@@ -103,6 +103,13 @@ Test(strategies, nothing_is_laid_over_anothers_or_without_capital)
     keel_run_config_free(&config);
 }
 
+Test(strategies, processes_are_told_from_services)
+{
+    cr_assert(keel_strategy_is_process("strategy-momentum"));
+    cr_assert_not(keel_strategy_is_process("strategy-coordinator"));
+    cr_assert_not(keel_strategy_is_process("momentum"));
+}
+
 Test(strategies, a_program_that_is_not_there_is_named)
 {
     keel_err err;
