@@ -50,25 +50,63 @@ static keel_request request_of(keel_ask kind, const char *service, const keel_ar
     return request;
 }
 
+/* Whom a halt or resume is about: one strategy, one asset, or, without either, everything. */
+static bool name_scope(const keel_args *args, const keel_cli *cli, keel_request *request)
+{
+    const char *strategy = keel_args_text(args, "strategy"), *asset = keel_args_text(args, "asset");
+    if (strategy != NULL && asset != NULL) {
+        fprintf(cli->err, "keel: %s: --strategy or --asset, not both; ask twice\n",
+                args->verb->name);
+        return false;
+    }
+    if (strategy != NULL &&
+        (!keel_name_ok(strategy, sizeof request->strategy) ||
+         keel_text_copy(request->strategy, sizeof request->strategy, strategy) != KEEL_OK)) {
+        fprintf(cli->err, "keel: --strategy %s: cannot be the name of a strategy\n", strategy);
+        return false;
+    }
+    if (asset != NULL &&
+        (!keel_name_ok(asset, sizeof request->asset) ||
+         keel_text_copy(request->asset, sizeof request->asset, asset) != KEEL_OK)) {
+        fprintf(cli->err, "keel: --asset %s: cannot be a symbol\n", asset);
+        return false;
+    }
+    return true;
+}
+
+static void tell_done(const char *done, const keel_request *request, const keel_reply *reply,
+                      bool json, const keel_cli *cli)
+{
+    const bool scoped = request->strategy[0] != '\0' || request->asset[0] != '\0';
+    const char *kind = request->strategy[0] != '\0' ? "strategy " : "asset ";
+    const char *name = request->strategy[0] != '\0' ? request->strategy : request->asset;
+    if (json)
+        fprintf(cli->out,
+                "{\"done\":\"%s\",\"strategy\":\"%s\",\"asset\":\"%s\",\"step\":%" PRIu64
+                ",\"request\":\"%s\"}\n",
+                done, request->strategy, request->asset, reply->taken_step, reply->request_id);
+    else
+        fprintf(cli->out, "%s%s%s%s in step %" PRIu64 "\n", scoped ? kind : "", scoped ? name : "",
+                scoped ? " " : "", done, reply->taken_step);
+}
+
 static int change_trading(keel_ask kind, const char *done, const keel_args *args,
                           const keel_cli *cli)
 {
     keel_request request = request_of(kind, "risk", args);
-    keel_reply *reply = keel_xcalloc(1, sizeof *reply);
     const char *reason = keel_args_text(args, "reason");
     if (reason == NULL ||
         keel_text_copy(request.reason, sizeof request.reason, reason) != KEEL_OK) {
         fprintf(cli->err, "keel: %s: --reason TEXT of 1 to %d bytes is required\n",
                 args->verb->name, KEEL_REASON_TEXT_MAX - 1);
-        keel_free(&reply);
         return KEEL_EXIT_USAGE;
     }
+    if (!name_scope(args, cli, &request))
+        return KEEL_EXIT_USAGE;
+    keel_reply *reply = keel_xcalloc(1, sizeof *reply);
     const int code = ask(&request, args, cli, reply);
-    if (code == KEEL_EXIT_OK && keel_args_on(args, "json"))
-        fprintf(cli->out, "{\"done\":\"%s\",\"step\":%" PRIu64 ",\"request\":\"%s\"}\n", done,
-                reply->taken_step, reply->request_id);
-    else if (code == KEEL_EXIT_OK)
-        fprintf(cli->out, "%s in step %" PRIu64 "\n", done, reply->taken_step);
+    if (code == KEEL_EXIT_OK)
+        tell_done(done, &request, reply, keel_args_on(args, "json"), cli);
     keel_free(&reply);
     return code;
 }

@@ -1,6 +1,7 @@
 #include "services/cli/beats.h"
 #include "services/cli/door.h"
 #include "services/cli/format.h"
+#include "services/cli/strategies.h"
 #include "services/cli/tables.h"
 #include "services/cli/verbs.h"
 
@@ -69,13 +70,18 @@ static void judge_service(row *r, const keel_beats *beats, bool door_open)
 
 static void judge(row *r, const keel_run *run, const keel_beats *beats, bool door_open)
 {
+    const bool is_strategy = keel_strategy_is_process(r->process.name);
     r->awaited = "";
     r->why = "";
-    if (r->supervised && strcmp(r->process.state, "running") != 0)
+    if (is_strategy && strcmp(r->process.state, "ended") == 0)
+        set_state(r, true, "ENDED", "has nothing more to do"); /* the end of the rows */
+    else if (r->supervised && strcmp(r->process.state, "running") != 0)
         set_state(r, false, strcmp(r->process.state, "ended") == 0 ? "ENDED" : "FAILED",
                   "not running any more; see 'keel logs'");
     else if (r->process.stopped)
         set_state(r, false, "STOPPED", "the process is stopped (SIGSTOP)");
+    else if (is_strategy) /* a client: it sends no heartbeat; see keel strategy ls */
+        set_state(r, true, "RUNNING", NULL);
     else if (strncmp(r->process.name, "redis-", 6) == 0)
         judge_store(r, run);
     else
@@ -149,9 +155,10 @@ static void tell_awaited(const keel_cli *cli, const row *rows, int n, const keel
             return;
         }
     }
+    char name[KEEL_BEATS_NAME_MAX];
     const int at = keel_beats_awaited(beats, keel_monotonic_ns());
     if (at >= 0)
-        fprintf(cli->err, "keel: everyone waits for %s%s\n", keel_service_at(at),
+        fprintf(cli->err, "keel: everyone waits for %s%s\n", keel_beats_name(beats, at, name),
                 keel_beats_silent(beats, at, keel_monotonic_ns()) ? ": no heartbeat for a second"
                                                                   : "");
 }
