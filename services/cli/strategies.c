@@ -1,7 +1,7 @@
 #include "services/cli/strategies.h"
 
 #include "common/base/text.h"
-#include "services/cli/key_files.h"
+#include "common/keys/keys.h"
 #include "services/cli/run_program.h"
 #include "services/cli/system.h"
 
@@ -170,11 +170,13 @@ keel_status keel_strategies_installed(unsigned set, keel_err *err)
 keel_status keel_strategies_keys(const keel_run *run, unsigned set, keel_err *err)
 {
     char folder[KEEL_PATH_CAP];
-    keel_run_file(run, "keys", folder);
-    for (int i = 0; i < KEEL_OWN_STRATEGIES; i++)
+    keel_key_pair pair;
+    keel_status status = keel_keys_folder(keel_run_file(run, "keys", folder), err);
+    for (int i = 0; i < KEEL_OWN_STRATEGIES && status == KEEL_OK; i++)
         if ((set & 1u << i) != 0)
-            KEEL_TRY(keel_key_file_have(folder, names[i], err));
-    return KEEL_OK;
+            status = keel_key_pair_have(folder, names[i], &pair, err);
+    explicit_bzero(&pair, sizeof pair);
+    return status;
 }
 
 keel_status keel_strategies_start(keel_supervisor *supervisor, const keel_run *run, unsigned set,

@@ -548,23 +548,33 @@ static keel_status connect_inside(const relay_door *door, keel_err *err)
 }
 
 /* The folder of keys, with what a run cannot do without. */
-static keel_status have_keys(relay_door *door, char folder[FOLDER_BYTES], keel_err *err)
+static keel_status have_keys(const char *dir, char folder[FOLDER_BYTES], keel_key_pair *door_pair,
+                             keel_err *err)
 {
     keel_key_pair operator_pair;
-    const int n = snprintf(folder, FOLDER_BYTES, "%s/keys", door->cfg.dir);
+    const int n = snprintf(folder, FOLDER_BYTES, "%s/keys", dir);
     if (n < 0 || n >= FOLDER_BYTES)
-        return keel_err_set(err, KEEL_ETOOBIG, "run.dir: %.200s is too long", door->cfg.dir);
+        return keel_err_set(err, KEEL_ETOOBIG, "run.dir: %.200s is too long", dir);
     KEEL_TRY(keel_keys_folder(folder, err));
     const keel_status status = keel_key_pair_have(folder, KEEL_KEY_OPERATOR, &operator_pair, err);
     explicit_bzero(&operator_pair, sizeof operator_pair);
     KEEL_TRY(status);
-    return keel_key_pair_have(folder, KEEL_KEY_DOOR, &door->pair, err);
+    return keel_key_pair_have(folder, KEEL_KEY_DOOR, door_pair, err);
+}
+
+keel_status relay_make_keys(const char *dir, keel_err *err)
+{
+    char folder[FOLDER_BYTES];
+    keel_key_pair pair;
+    const keel_status status = have_keys(dir, folder, &pair, err);
+    explicit_bzero(&pair, sizeof pair);
+    return status;
 }
 
 static keel_status set_up(relay_door *door, keel_err *err)
 {
     char folder[FOLDER_BYTES];
-    KEEL_TRY(have_keys(door, folder, err));
+    KEEL_TRY(have_keys(door->cfg.dir, folder, &door->pair, err));
     door->ctx = keel_context_new(door->cfg.endpoint, (int)keel_step_services_n);
     door->zap = relay_zap_start(door->ctx, folder, err);
     if (door->zap == NULL)

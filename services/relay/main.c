@@ -16,7 +16,6 @@
 #include "common/service/names.h"
 #include "common/service/settings.h"
 #include "services/relay/door.h"
-#include "services/relay/keys.h"
 
 #include <signal.h>
 #include <stdlib.h>
@@ -190,14 +189,10 @@ static int serve(const relay_door_cfg *cfg, const flags *f)
     return code;
 }
 
-/* For a relay that is given its keys read-only: make what is absent and end. */
 static int make_keys(const char *dir)
 {
     keel_err err;
-    relay_keys *keys = keel_xcalloc(1, sizeof *keys);
-    const keel_status status = relay_keys_load(dir, keys, &err);
-    explicit_bzero(keys, sizeof *keys);
-    keel_free(&keys);
+    const keel_status status = relay_make_keys(dir, &err);
     if (status != KEEL_OK)
         fprintf(stderr, "keel-relay: %s\n", err.text);
     return status == KEEL_OK ? 0 : 1;

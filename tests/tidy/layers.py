@@ -32,8 +32,7 @@ LIBRARIES = {
     "xxhash.h": ("common/base/hash.c",),
     "yaml.h": ("common/config/yaml.c", "services/cli/run_config.c"),
     "zlib.h": ("services/feed/files.c",),
-    "zmq.h": ("common/bus/", "common/client/", "common/keys/files.c", "services/cli/key_files.c",
-              "services/relay/"),
+    "zmq.h": ("common/bus/", "common/client/", "common/keys/files.c", "services/relay/"),
 }
 
 

@@ -1,4 +1,3 @@
-#include "services/cli/key_files.h"
 #include "services/cli/strategies.h"
 
 #include <criterion/criterion.h>
@@ -116,37 +115,4 @@ Test(strategies, a_program_that_is_not_there_is_named)
     cr_assert_eq(keel_strategies_installed(0, &err), KEEL_OK);
     cr_assert_eq(keel_strategies_installed(1, &err), KEEL_EIO, "tests lie elsewhere");
     cr_assert_not_null(strstr(err.text, "keel-strategy-momentum"), "%s", err.text);
-}
-
-static size_t size_of(const char *folder, const char *name, mode_t *mode)
-{
-    char path[128];
-    struct stat facts;
-    snprintf(path, sizeof path, "%s/%s", folder, name);
-    cr_assert_eq(stat(path, &facts), 0, "%s", path);
-    *mode = facts.st_mode & 0777;
-    return (size_t)facts.st_size;
-}
-
-Test(key_files, a_pair_is_made_once_and_its_secret_is_private)
-{
-    char base[] = "/tmp/kt-keys-XXXXXX", folder[64], path[128], first[128] = "", again[128] = "";
-    mode_t mode;
-    keel_err err;
-    cr_assert_not_null(mkdtemp(base));
-    snprintf(folder, sizeof folder, "%s/keys", base);
-    cr_assert_eq(keel_key_file_have(folder, "momentum", &err), KEEL_OK, "%s", err.text);
-    cr_assert_eq(size_of(folder, "momentum.secret", &mode), 82, "two lines of 40 characters");
-    cr_assert_eq(mode, 0600);
-    cr_assert_eq(size_of(folder, "momentum.public", &mode), 41);
-    snprintf(path, sizeof path, "%s/momentum.secret", folder);
-    FILE *in = fopen(path, "r");
-    cr_assert_eq(fread(first, 1, sizeof first - 1, in), 82);
-    fclose(in);
-    cr_assert_eq(keel_key_file_have(folder, "momentum", &err), KEEL_OK);
-    in = fopen(path, "r");
-    cr_assert_eq(fread(again, 1, sizeof again - 1, in), 82);
-    fclose(in);
-    cr_assert_str_eq(first, again, "a key that is there stays");
-    cr_assert_eq(keel_key_file_have("/proc/nowhere", "x", &err), KEEL_EIO);
 }
