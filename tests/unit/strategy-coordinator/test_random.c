@@ -1,4 +1,4 @@
-/* 100,000 random signals, garbage among them, with random answers, fills, stops, halts and restarts.
+/* 100,000 random signals, garbage among them; random answers, fills, stops, halts and restarts.
  * Four engines hear the same:
  *   batched   decides a step's receipts in questions
  *   restarted likewise, but is saved and loaded into a new engine after some steps
