@@ -18,7 +18,7 @@
  *          executed = the book holds what the signal asked for, counted once per decision (SI16).
  *          signal_id is known as 64 bits of keel_hash per strategy: the newest
  *          min(KEEL_OUTBOX_MAX, KEEL_COORDINATOR_IDS_MAX / strategies) ids, that is all 4096 up to
- *          97 strategies, 4000 of 100, 784 of 510 (G4). Older than what was forgotten = EXPIRED.
+ *          97 strategies, 4000 of 100, 785 of 509 (G4). Older than what was forgotten = EXPIRED.
  *          Time is event time: the close of the newest row.
  * MEMORY   keel_coordinator_new takes all, below 10 MB for 100 strategies and 100 instruments
  *          (NU05). Pointers that a call gives are valid until the next call on the engine.
