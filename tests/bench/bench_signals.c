@@ -1,6 +1,6 @@
 /* bench_signals - from a signal to its acknowledgement and to its decision, and how many a second.
  *
- * bench_signals [--short] [--seconds N]. Live, 14 assets, a row each 50 ms; every service, the
+ * bench_signals [--short] [--seconds N]. Live, 100 assets, a row each 50 ms; every service, the
  * relay and two Redis as processes, this program as the only client, through the door (CURVE).
  *   paced   1,000 signals a second: each timed from the call of publish to the return of next with
  *           its ACKED, and with its DECISION
@@ -20,9 +20,9 @@
 #include <string.h>
 
 enum {
-    ASSETS = 14,
+    ASSETS = 100,
     PER_S = 1000,
-    WARM_ROWS = 80,
+    WARM_ROWS = 150,
     AT_KEPT = 1 << 16, /* more than can be on their way */
     TOPS = 10,         /* looks at the log's memory */
     JOIN_MS = 10000,
