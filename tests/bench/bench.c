@@ -147,6 +147,19 @@ void bench_stop(keel_cluster *c)
     keel_cluster_remove(c);
 }
 
+double bench_cpu_s(pid_t pid)
+{
+    char path[64];
+    long user = 0, system = 0;
+    snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
+    FILE *f = fopen(path, "r");
+    if (f == NULL || fscanf(f, "%*d %*s %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %ld %ld", &user,
+                            &system) != 2)
+        bench_die("%s cannot be read", path);
+    fclose(f);
+    return (double)(user + system) / (double)sysconf(_SC_CLK_TCK);
+}
+
 static pid_t run_relay(const keel_cluster *c)
 {
     char program[512], config[128], log[128];

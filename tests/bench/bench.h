@@ -24,6 +24,9 @@ void bench_free(bench_samples *s);
 int64_t bench_mono_ns(void);
 int64_t bench_wall_ns(void);
 
+/* Processor time of a process since its start, user and system. */
+double bench_cpu_s(pid_t pid);
+
 /* "--short" among the arguments: sizes that only show that the program works. */
 bool bench_is_short(int argc, char **argv);
 

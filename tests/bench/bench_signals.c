@@ -18,6 +18,7 @@
 #include <hiredis/hiredis.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 enum {
     ASSETS = 100,
@@ -186,6 +187,41 @@ static void print_paced(client *c, int seconds)
            bench_quantile(&c->decision_us, 0.5), bench_quantile(&c->decision_us, 0.99));
 }
 
+/* ---- processor time ---- */
+
+enum { USERS = KEEL_CLUSTER_ALL + 2 };
+
+typedef struct users {
+    pid_t pids[USERS];
+    double from_s[USERS];
+} users;
+
+static const char *user_name(int i)
+{
+    return i < KEEL_CLUSTER_ALL ? keel_cluster_name(i) : i == KEEL_CLUSTER_ALL ? "relay" : "client";
+}
+
+static void begin_use(users *u, const keel_cluster *run, pid_t relay)
+{
+    memcpy(u->pids, run->pids, sizeof run->pids);
+    u->pids[KEEL_CLUSTER_ALL] = relay;
+    u->pids[KEEL_CLUSTER_ALL + 1] = getpid();
+    for (int i = 0; i < USERS; i++)
+        u->from_s[i] = bench_cpu_s(u->pids[i]);
+}
+
+/* Other work on the machine disturbs it less than it does times. */
+static void print_use(const users *u, uint64_t signals)
+{
+    double all = 0;
+    for (int i = 0; i < USERS; i++) {
+        const double us = (bench_cpu_s(u->pids[i]) - u->from_s[i]) * 1e6 / (double)signals;
+        printf("\"cpu_us_%s\": %.1f, ", user_name(i), us);
+        all += us;
+    }
+    printf("\"cpu_us\": %.1f, ", all);
+}
+
 /* ---- closed loop ---- */
 
 static double used_mib(redisContext *log)
@@ -200,15 +236,17 @@ static double used_mib(redisContext *log)
     return mib;
 }
 
-static void run_closed(client *c, keel_cluster *run, int seconds)
+static void run_closed(client *c, const keel_cluster *run, pid_t relay, int seconds)
 {
     double mib[TOPS];
     int looks = 0;
+    users u;
     const uint64_t acked_before = c->acked, decided_before = c->decided;
     redisContext *log = redisConnectUnix(run->redis[0].socket);
     if (log == NULL || log->err != 0)
         bench_die("%s does not answer", run->redis[0].socket);
     const double idle_mib = used_mib(log);
+    begin_use(&u, run, relay);
     const int64_t from_ns = bench_mono_ns();
     int64_t now_ns = from_ns;
     for (; now_ns - from_ns < seconds * KEEL_NS_PER_S; now_ns = bench_mono_ns()) {
@@ -232,7 +270,9 @@ static void run_closed(client *c, keel_cluster *run, int seconds)
            (unsigned long long)link.resent, idle_mib);
     for (int i = 0; i < looks; i++)
         printf("%s%.1f", i > 0 ? ", " : "", mib[i]);
-    printf("], \"target_per_s\": 20000}\n");
+    printf("], ");
+    print_use(&u, c->decided - decided_before);
+    printf("\"target_per_s\": 20000}\n");
     redisFree(log);
 }
 
@@ -275,7 +315,7 @@ int main(int argc, char **argv)
     run_paced(&c, paced_s);
     print_paced(&c, paced_s);
     fflush(stdout);
-    run_closed(&c, &run, seconds);
+    run_closed(&c, &run, relay, seconds);
     fflush(stdout);
     close_client(&c);
     bench_relay_stop(&run, relay);
