@@ -30,6 +30,9 @@ enum {
     KEEL_WITHOUT_G1 = 1 << 8,  /* acknowledge a receipt before the log has it */
     KEEL_WITHOUT_P5 = 1 << 9,  /* forget undecided receipts at a restart */
     KEEL_WITHOUT_P7 = 1 << 10, /* a replayed step takes the receipts that happen to be there */
+    KEEL_WITHOUT_G2 = 1 << 11, /* decide what has no receipt */
+    KEEL_WITHOUT_G3 = 1 << 12, /* take signals in any order */
+    KEEL_WITHOUT_R3 = 1 << 13, /* ledger: book a fill without looking whether its id is known */
 };
 
 /* P2: every service saves its state after the steps that are multiples of it. */
