@@ -4,16 +4,15 @@
 #include "common/base/text.h"
 #include "common/base/timefmt.h"
 #include "common/bus/socket.h"
+#include "common/client/client_internal.h"
 #include "common/wire/wire.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 #include <zmq.h>
 
 enum {
-    KEY_TEXT = 41,
     ARENA_BYTES = 64 << 10, /* an envelope without its payload, or a reply */
     ASK_BYTES = 8 << 10,    /* a request in its envelope */
     SEEN_SLOTS = 4096,      /* a power of two; topics whose repeats are told apart: half of it */
@@ -21,7 +20,6 @@ enum {
     EVENT_BYTES = 6,
 };
 
-#define WELCOME      "v1.welcome.relay."
 #define EVENTS_NAME  "inproc://keel.client.events"
 #define RELAY_HEARTS "v1.hb.relay."
 
@@ -53,61 +51,9 @@ struct keel_client {
     seen *seen; /* SEEN_SLOTS */
 };
 
-typedef struct identity {
-    char server[KEY_TEXT];
-    char public_key[KEY_TEXT];
-    char secret_key[KEY_TEXT];
-} identity;
-
-static int64_t clock_ns(clockid_t which)
-{
-    struct timespec t;
-    clock_gettime(which, &t);
-    return (int64_t)t.tv_sec * KEEL_NS_PER_S + t.tv_nsec;
-}
-
-static int left_ms(int64_t until_ns)
-{
-    const int64_t left = until_ns - clock_ns(CLOCK_MONOTONIC);
-    return left <= 0 ? 0 : (int)((left + KEEL_NS_PER_MS - 1) / KEEL_NS_PER_MS);
-}
-
-/* ---- keys ---- */
-
-static keel_status read_line(FILE *in, const char *path, char out[KEY_TEXT], keel_err *err)
-{
-    char line[KEY_TEXT + 2] = "";
-    uint8_t raw[32];
-    if (fgets(line, sizeof line, in) != NULL)
-        line[strcspn(line, "\n")] = '\0';
-    if (strlen(line) != KEY_TEXT - 1 || zmq_z85_decode(raw, line) == NULL)
-        return keel_err_set(err, KEEL_EIO, "%.300s: is not a key file (40 z85 characters a line)",
-                            path);
-    memcpy(out, line, KEY_TEXT);
-    return KEEL_OK;
-}
-
-static keel_status read_keys(const keel_client_cfg *cfg, identity *id, keel_err *err)
-{
-    FILE *in = fopen(cfg->server_key, "re");
-    if (in == NULL)
-        return keel_err_set(err, KEEL_EIO, "%.300s: %s", cfg->server_key, strerror(errno));
-    keel_status status = read_line(in, cfg->server_key, id->server, err);
-    fclose(in);
-    KEEL_TRY(status);
-    in = fopen(cfg->secret_key, "re");
-    if (in == NULL)
-        return keel_err_set(err, KEEL_EIO, "%.300s: %s", cfg->secret_key, strerror(errno));
-    status = read_line(in, cfg->secret_key, id->public_key, err);
-    if (status == KEEL_OK)
-        status = read_line(in, cfg->secret_key, id->secret_key, err);
-    fclose(in);
-    return status;
-}
-
 /* ---- joining ---- */
 
-static keel_status make_sockets(keel_client *c, const identity *id, keel_err *err)
+static keel_status make_sockets(keel_client *c, const client_identity *id, keel_err *err)
 {
     const keel_socket_cfg cfg = {.hwm = KEEL_HWM_CLIENT,
                                  .msg_bytes_max = KEEL_MSG_BYTES_INSIDE,
@@ -126,11 +72,6 @@ static keel_status make_sockets(keel_client *c, const identity *id, keel_err *er
     return keel_socket_connect(c->events, EVENTS_NAME, err);
 }
 
-static bool subscribe(void *socket, const char *prefix)
-{
-    return zmq_setsockopt(socket, ZMQ_SUBSCRIBE, prefix, strlen(prefix)) == 0;
-}
-
 static keel_status connect_all(keel_client *c, const keel_client_cfg *cfg, keel_err *err)
 {
     char topic[KEEL_TOPIC_MAX];
@@ -138,44 +79,20 @@ static keel_status connect_all(keel_client *c, const keel_client_cfg *cfg, keel_
     if (keel_topic_make(KEEL_TOPIC_REPLY, &keys, topic) != KEEL_OK)
         return keel_err_set(err, KEEL_EINVAL, "client name \"%s\" cannot be in a topic", c->name);
     /* Before connecting: the welcome is sent once, to whoever has asked for it by then. */
-    if (!subscribe(c->reads, WELCOME) || !subscribe(c->replies, WELCOME) ||
-        !subscribe(c->replies, topic) || (c->any_run && !subscribe(c->replies, RELAY_HEARTS)))
+    if (!client_subscribe(c->reads, CLIENT_WELCOME) ||
+        !client_subscribe(c->replies, CLIENT_WELCOME) || !client_subscribe(c->replies, topic) ||
+        (c->any_run && !client_subscribe(c->replies, RELAY_HEARTS)))
         return keel_err_set(err, KEEL_EIO, "cannot subscribe: %s", zmq_strerror(errno));
     KEEL_TRY(keel_socket_connect(c->reads, cfg->out_endpoint, err));
     KEEL_TRY(keel_socket_connect(c->replies, cfg->out_endpoint, err));
     return keel_socket_connect(c->asks, cfg->in_endpoint, err);
 }
 
-/* Take a whole message of `socket`; its last frame to *frame, how many frames there were. */
-static int take(void *socket, char topic[KEEL_TOPIC_MAX], zmq_msg_t *frame)
-{
-    int more = 0, parts = 1;
-    size_t size = sizeof more;
-    const int n = zmq_recv(socket, topic, KEEL_TOPIC_MAX - 1, ZMQ_DONTWAIT);
-    if (n < 0)
-        return 0;
-    const bool whole = n < KEEL_TOPIC_MAX;
-    topic[whole ? n : 0] = '\0';
-    zmq_getsockopt(socket, ZMQ_RCVMORE, &more, &size);
-    for (; more; parts++) {
-        if (zmq_msg_recv(frame, socket, ZMQ_DONTWAIT) < 0)
-            return parts;
-        more = zmq_msg_more(frame);
-    }
-    return parts;
-}
-
 /* A topic and an envelope that fit each other, of the run that is wanted. */
 static bool decode(keel_client *c, keel_arena *arena, const char *topic, zmq_msg_t *frame,
                    keel_envelope *out)
 {
-    keel_topic which;
-    keel_arena_reset(arena);
-    if (keel_topic_find(topic, strlen(topic), &which) != KEEL_OK ||
-        keel_wire_get_envelope(arena, zmq_msg_data(frame), zmq_msg_size(frame), out) != KEEL_OK ||
-        out->type != keel_topic_describe(which)->payload)
-        return false;
-    return c->any_run || strcmp(out->run_id, c->run_id) == 0;
+    return client_decode(arena, topic, frame, c->any_run ? NULL : c->run_id, out);
 }
 
 /* True for what was read before: the last value that the door sends again for somebody else, or a
@@ -222,10 +139,10 @@ static unsigned joined_now(keel_client *c)
     unsigned joined = 0;
     zmq_msg_t frame;
     zmq_msg_init(&frame);
-    if (take(c->reads, topic, &frame) == 1 && strcmp(topic, WELCOME) == 0)
+    if (client_take(c->reads, topic, &frame) == 1 && strcmp(topic, CLIENT_WELCOME) == 0)
         joined |= READS_JOINED;
-    for (int parts; (parts = take(c->replies, topic, &frame)) > 0;) {
-        if (parts == 1 && strcmp(topic, WELCOME) == 0)
+    for (int parts; (parts = client_take(c->replies, topic, &frame)) > 0;) {
+        if (parts == 1 && strcmp(topic, CLIENT_WELCOME) == 0)
             joined |= REPLIES_JOINED;
         else if (parts == 2 && c->run_id[0] == '\0')
             learn_run(c, topic, &frame);
@@ -241,13 +158,13 @@ static keel_status join(keel_client *c, const keel_client_cfg *cfg, keel_err *er
     uint8_t event[EVENT_BYTES];
     unsigned joined = 0;
     const int wait_ms = cfg->join_timeout_ms > 0 ? cfg->join_timeout_ms : JOIN_MS;
-    const int64_t until_ns = clock_ns(CLOCK_MONOTONIC) + wait_ms * KEEL_NS_PER_MS;
+    const int64_t until_ns = client_mono_ns() + wait_ms * KEEL_NS_PER_MS;
     while (joined != ALL_JOINED) {
         zmq_pollitem_t items[] = {{c->reads, 0, ZMQ_POLLIN, 0},
                                   {c->replies, 0, ZMQ_POLLIN, 0},
                                   {c->asks, 0, ZMQ_POLLIN, 0},
                                   {c->events, 0, ZMQ_POLLIN, 0}};
-        const int left = left_ms(until_ns);
+        const int left = client_left_ms(until_ns);
         if (left == 0)
             return keel_err_set(err, KEEL_EUNAVAIL, "nobody answers at %.150s within %d ms",
                                 (joined & ASKS_JOINED) == 0 ? cfg->in_endpoint : cfg->out_endpoint,
@@ -263,10 +180,10 @@ static keel_status join(keel_client *c, const keel_client_cfg *cfg, keel_err *er
 
 keel_client *keel_client_open(const keel_client_cfg *cfg, keel_err *err)
 {
-    identity id = {0};
+    client_identity id = {0};
     keel_client *c = keel_xcalloc(1, sizeof *c);
     c->any_run = cfg->run_id == NULL;
-    c->epoch_ns = clock_ns(CLOCK_REALTIME);
+    c->epoch_ns = client_wall_ns();
     zmq_msg_init(&c->frame);
     c->seen = keel_xcalloc(SEEN_SLOTS, sizeof *c->seen);
     keel_arena_init(&c->arena, ARENA_BYTES);
@@ -277,7 +194,7 @@ keel_client *keel_client_open(const keel_client_cfg *cfg, keel_err *err)
     if (status != KEEL_OK)
         (void)keel_err_set(err, status, "a client's name and run are at most 47 bytes");
     if (status == KEEL_OK)
-        status = read_keys(cfg, &id, err);
+        status = client_read_keys(cfg->server_key, cfg->secret_key, &id, err);
     c->ctx = zmq_ctx_new();
     if (status == KEEL_OK)
         status = make_sockets(c, &id, err);
@@ -313,7 +230,7 @@ keel_status keel_client_subscribe(keel_client *client, const char *prefix)
 {
     if (strlen(prefix) >= KEEL_TOPIC_MAX)
         return KEEL_ETOOBIG;
-    return subscribe(client->reads, prefix) ? KEEL_OK : KEEL_EIO;
+    return client_subscribe(client->reads, prefix) ? KEEL_OK : KEEL_EIO;
 }
 
 /* Next message of `socket` that decodes, within the time. */
@@ -321,17 +238,17 @@ static keel_status next(keel_client *c, void *socket, keel_arena *arena, int64_t
                         char topic[KEEL_TOPIC_MAX], zmq_msg_t *frame, keel_envelope *out)
 {
     for (;;) {
-        const int parts = take(socket, topic, frame);
+        const int parts = client_take(socket, topic, frame);
         if (parts == 2 && decode(c, arena, topic, frame, out))
             return KEEL_OK;
-        if (parts == 1 && strcmp(topic, WELCOME) == 0)
+        if (parts == 1 && strcmp(topic, CLIENT_WELCOME) == 0)
             continue; /* of a link that was made again */
         if (parts > 0) {
             c->dropped++;
             continue;
         }
         zmq_pollitem_t item = {socket, 0, ZMQ_POLLIN, 0};
-        const int wait = until_ns == INT64_MAX ? -1 : left_ms(until_ns);
+        const int wait = until_ns == INT64_MAX ? -1 : client_left_ms(until_ns);
         if (wait == 0 || (zmq_poll(&item, 1, wait) < 0 && errno == EINTR))
             return KEEL_EUNAVAIL;
     }
@@ -340,7 +257,7 @@ static keel_status next(keel_client *c, void *socket, keel_arena *arena, int64_t
 keel_status keel_client_next(keel_client *client, int timeout_ms, keel_client_msg *msg)
 {
     const int64_t until_ns =
-        timeout_ms < 0 ? INT64_MAX : clock_ns(CLOCK_MONOTONIC) + timeout_ms * KEEL_NS_PER_MS;
+        timeout_ms < 0 ? INT64_MAX : client_mono_ns() + timeout_ms * KEEL_NS_PER_MS;
     do
         KEEL_TRY(next(client, client->reads, &client->arena, until_ns, client->topic,
                       &client->frame, &msg->envelope));
@@ -374,7 +291,7 @@ static keel_status send_request(keel_client *c, const keel_request *request, int
         own.deadline_ms = (uint32_t)timeout_ms;
     const keel_topic_keys keys = {.key = own.service};
     KEEL_TRY(keel_topic_make(KEEL_TOPIC_REQUEST, &keys, topic));
-    keel_envelope e = {.type = KEEL_PAYLOAD_REQUEST, .publish_ns = clock_ns(CLOCK_REALTIME)};
+    keel_envelope e = {.type = KEEL_PAYLOAD_REQUEST, .publish_ns = client_wall_ns()};
     KEEL_TRY(keel_wire_put_request(&own, payload, sizeof payload, &e.payload_len));
     e.payload = payload;
     memcpy(e.id.source, c->name, sizeof e.id.source);
@@ -406,7 +323,7 @@ keel_status keel_client_ask(keel_client *client, const keel_request *request, in
 {
     char topic[KEEL_TOPIC_MAX];
     keel_envelope e;
-    const int64_t until_ns = clock_ns(CLOCK_MONOTONIC) + timeout_ms * KEEL_NS_PER_MS;
+    const int64_t until_ns = client_mono_ns() + timeout_ms * KEEL_NS_PER_MS;
     KEEL_TRY(send_request(client, request, timeout_ms));
     zmq_msg_t frame;
     zmq_msg_init(&frame);

@@ -10,7 +10,11 @@
 
 #include <stdint.h>
 
-enum { KEEL_ID_MAX = 160, KEEL_BOOK_PARTS_MAX = 8 };
+enum {
+    KEEL_ID_MAX = 224,        /* run, portfolio, step, symbol, book and what else names a fill */
+    KEEL_BOOK_PARTS_MAX = 64, /* books in one order */
+    KEEL_FILL_PARTS_MAX = KEEL_BOOK_PARTS_MAX + 1, /* and "netting" */
+};
 
 typedef struct keel_book_target {
     char book[KEEL_NAME_MAX];
@@ -21,7 +25,7 @@ typedef struct keel_book_target {
 typedef struct keel_order {
     char order_id[KEEL_ID_MAX];
     int instrument;
-    int64_t qty_units;
+    int64_t qty_units; /* of all parts together; 0 = they cross each other whole */
     keel_reason reason;
     int books_n;
     keel_book_target books[KEEL_BOOK_PARTS_MAX];
@@ -68,16 +72,19 @@ typedef struct keel_fill {
     int64_t fill_ns;
     keel_reason reason;
     int books_n;
-    keel_book_fill books[KEEL_BOOK_PARTS_MAX];
+    keel_book_fill books[KEEL_FILL_PARTS_MAX];
 } keel_fill;
 
 typedef struct keel_held_position {
     char book[KEEL_NAME_MAX];
     int instrument;
     int64_t qty_units;
-    uint64_t intent_version;
+    uint64_t intent_version; /* 0 = from approved allocations; the three fields below are 0 then */
     int64_t stop_units;
     int64_t target_units;
+    int64_t target_qty_units; /* what the book shall hold */
+    int64_t valid_until_ns;   /* of the opening that is not filled yet; 0 = none or no limit */
+    bool stopped;             /* a portfolio stop closes it */
 } keel_held_position;
 
 typedef struct keel_plan_done {

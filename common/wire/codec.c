@@ -9,7 +9,7 @@
 
 enum {
     ROOM_BYTES = 32 << 10,      /* all messages but a book of thousands of lines */
-    LARGE_ROOM_BYTES = 2 << 20, /* 20,000 positions, or a 512 x 512 matrix that holds a -0.0 */
+    LARGE_ROOM_BYTES = 4 << 20, /* 512 orders of 64 books beside 16,896 positions */
 };
 
 static keel_status get_message(const wire_type *type, keel_arena *arena, const ProtobufCMessage *pb,

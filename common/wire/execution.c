@@ -3,7 +3,11 @@
 
 #include <string.h>
 
-enum { ORDERS_MAX = 4096, DECISIONS_MAX = 65536, POSITIONS_MAX = 16384 };
+enum {
+    ORDERS_MAX = 4096,
+    DECISIONS_MAX = 65536,
+    POSITIONS_MAX = 16384 + KEEL_UNIVERSE_MAX, /* of strategies' books, and of core */
+};
 
 /* ---- orders ---- */
 
@@ -18,7 +22,11 @@ static const wire_type book_target =
 static keel_status check_order(const void *plain)
 {
     const keel_order *order = plain;
-    return order->limit_lo_units > order->limit_hi_units ? KEEL_EINVAL : KEEL_OK;
+    keel_i128 sum = 0;
+    for (int i = 0; i < order->books_n; i++)
+        sum += order->books[i].qty_units;
+    return order->limit_lo_units > order->limit_hi_units || sum != order->qty_units ? KEEL_EINVAL
+                                                                                    : KEEL_OK;
 }
 
 static const wire_field order_rows[] = {
@@ -123,9 +131,23 @@ static const wire_field held_position_rows[] = {
     WIRE_ROW_U64(keel_held_position, HeldPosition, intent_version, WIRE_OPTIONAL),
     WIRE_ROW_I64(keel_held_position, HeldPosition, stop_units, 0),
     WIRE_ROW_I64(keel_held_position, HeldPosition, target_units, 0),
+    WIRE_ROW_I64(keel_held_position, HeldPosition, target_qty_units, INT64_MIN),
+    WIRE_ROW_I64(keel_held_position, HeldPosition, valid_until_ns, 0),
+    WIRE_ROW_FLAG(keel_held_position, HeldPosition, stopped),
 };
+
+/* Only an intent has a target, prices to leave at, and a time. */
+static keel_status check_held_position(const void *plain)
+{
+    const keel_held_position *p = plain;
+    const bool bare = p->stop_units == 0 && p->target_units == 0 && p->target_qty_units == 0 &&
+                      p->valid_until_ns == 0 && !p->stopped;
+    return p->intent_version != 0 || bare ? KEEL_OK : KEEL_EINVAL;
+}
+
 static const wire_type held_position =
-    WIRE_MESSAGE(keel_held_position, keel__v1__held_position__descriptor, held_position_rows);
+    WIRE_MESSAGE_WITH(keel_held_position, keel__v1__held_position__descriptor, held_position_rows,
+                      .check = check_held_position);
 
 static const wire_field plan_done_rows[] = {
     WIRE_ROW_TEXT(keel_plan_done, PlanDone, portfolio, WIRE_NAME, WIRE_REQUIRED),

@@ -47,6 +47,25 @@ static keel_status on_approval(keel_service *svc, void *arg, const keel_msg *msg
     return KEEL_OK;
 }
 
+static keel_status on_decision(keel_service *svc, void *arg, const keel_msg *msg)
+{
+    keel_decision decision;
+    KEEL_TRY(keel_wire_get_decision(keel_service_arena(svc), msg->data, msg->len, &decision));
+    const keel_status status =
+        keel_execution_on_decision(((app *)arg)->engine, &decision, msg->step);
+    if (status == KEEL_ESTALE) /* a repeat: it is planned, or was, already */
+        keel_service_count(svc, "decisions_stale", 1);
+    else if (status == KEEL_OK)
+        keel_service_count(svc, "decisions_taken", 1);
+    return status;
+}
+
+static void on_deadman(keel_service *svc, void *arg, keel_trading_mode mode)
+{
+    (void)svc;
+    keel_execution_on_deadman(((app *)arg)->engine, mode);
+}
+
 static keel_status plan_step(keel_service *svc, void *arg, uint64_t step)
 {
     keel_order_plan plan;
@@ -54,7 +73,8 @@ static keel_status plan_step(keel_service *svc, void *arg, uint64_t step)
     uint8_t *buf = keel_service_scratch(svc, &cap);
     KEEL_TRY(keel_execution_plan(((app *)arg)->engine, step, &plan));
     keel_service_count(svc, "orders_planned", (uint64_t)plan.orders_n);
-    keel_service_count(svc, "orders_skipped", (uint64_t)plan.skipped_n);
+    keel_service_count(svc, "orders_skipped",
+                       (uint64_t)plan.skipped_n + keel_execution_unlisted(((app *)arg)->engine));
     KEEL_TRY(keel_wire_put_order_plan(&plan, buf, cap, &len));
     return keel_service_publish(svc, KEEL_TOPIC_PLAN, NULL, buf, len);
 }
@@ -92,7 +112,7 @@ static keel_status from_base(keel_service *svc, app *a)
 {
     keel_plan_done done;
     if (a->base_len == 0)
-        return KEEL_OK; /* nothing was ever closed: the engine is new */
+        return KEEL_OK; /* nothing was ever closed here: the engine is new, or from a snapshot */
     KEEL_TRY(keel_wire_get_plan_done(keel_service_arena(svc), a->base, a->base_len, &done));
     return keel_execution_on_own_plan_done(a->engine, a->base_step, &done);
 }
@@ -135,6 +155,8 @@ static keel_status open_app(keel_service *svc, void *arg, keel_err *err)
         .universe = keel_service_universe(svc),
         .rates = {llround(a->fee_bps * MILLI), llround(a->slippage_bps * MILLI)},
         .cash_buffer = a->cash_buffer,
+        .books_n = keel_service_settings(svc)->books_n,
+        .books = keel_service_settings(svc)->books,
     };
     a->engine = keel_execution_new(&c, err);
     return a->engine != NULL ? KEEL_OK : KEEL_EINVAL;
@@ -166,6 +188,7 @@ static const keel_line line[] = {
 static const keel_sub subs[] = {
     {KEEL_TOPIC_TRADING, on_trading},
     {KEEL_TOPIC_ALLOC, on_approval},
+    {KEEL_TOPIC_DECISION, on_decision},
     {KEEL_TOPIC_ROW, on_row},
     {0, NULL},
 };
@@ -187,4 +210,5 @@ const keel_service_spec keel_execution_spec = {
     .load = load_app,
     .on_own = on_own,
     .base_topic = KEEL_TOPIC_PLAN_DONE,
+    .on_deadman = on_deadman,
 };

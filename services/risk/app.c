@@ -3,6 +3,7 @@
 #include "common/base/text.h"
 #include "common/service/settings.h"
 #include "common/wire/wire.h"
+#include "services/risk/engine/check.h"
 #include "services/risk/engine/risk.h"
 
 #include <string.h>
@@ -11,6 +12,7 @@ typedef struct app {
     double max_weight;
     double cash_min;
     double box_frac;
+    double base_size;
     int64_t re_arm_ns;
     int max_input_age;
     keel_risk *engine;  /* owned, from open_app() to close_app() */
@@ -26,6 +28,8 @@ static const keel_cfg_row cfg[] = {
      "{SECTOR: [lo, hi]}: band that the proposal must name and keep"},
     {KEEL_CFG_T_FRAC, "risk.box_frac", offsetof(app, box_frac), "0.02", "0", "1", "",
      "execution may round a weight by this much"},
+    {KEEL_CFG_T_FRAC, "risk.base_size", offsetof(app, base_size), "0.01", "0.0001", "1",
+     "of equity", "a signal's size before it is cut"},
     {KEEL_CFG_T_DUR, "risk.re_arm_after", offsetof(app, re_arm_ns), "0", "0", "3660d", "",
      "event time from a portfolio stop to its re-arm; 0 = an operator must"},
     {KEEL_CFG_T_INT, "risk.max_input_age", offsetof(app, max_input_age), "4", "0", "7", "steps",
@@ -42,8 +46,8 @@ static const keel_line line[] = {
     {NULL, 0, false, NULL},
 };
 static const keel_topic pubs[] = {
-    KEEL_TOPIC_TRADING,     KEEL_TOPIC_CAPITAL, KEEL_TOPIC_ALLOC,
-    KEEL_TOPIC_RISK_REPORT, KEEL_TOPIC_BREACH,  KEEL_TOPIC_COUNT,
+    KEEL_TOPIC_TRADING, KEEL_TOPIC_CAPITAL, KEEL_TOPIC_ALLOC, KEEL_TOPIC_RISK_REPORT,
+    KEEL_TOPIC_BREACH,  KEEL_TOPIC_VERDICT, KEEL_TOPIC_COUNT,
 };
 
 static keel_status ref_of(const keel_msg *msg, keel_input_ref *ref)
@@ -99,12 +103,49 @@ static keel_status on_allocation(keel_service *svc, void *arg, const keel_msg *m
     return keel_risk_on_allocation_proposal(a->engine, &proposal, msg->hash);
 }
 
+static keel_status on_decision(keel_service *svc, void *arg, const keel_msg *msg)
+{
+    app *a = arg;
+    keel_decision decision;
+    KEEL_TRY(keel_wire_get_decision(keel_service_arena(svc), msg->data, msg->len, &decision));
+    return keel_risk_on_decision(a->engine, &decision);
+}
+
+static void count_answers(keel_service *svc, const keel_risk_verdict *verdict)
+{
+    uint64_t accepted = 0;
+    for (int k = 0; k < verdict->answers_n; k++)
+        accepted += verdict->answers[k].accepted;
+    keel_service_count(svc, "checks_accepted", accepted);
+    keel_service_count(svc, "checks_refused", (uint64_t)verdict->answers_n - accepted);
+}
+
+/* The question of a batch of signals; it is named by its step, index and payload. */
+static keel_status on_check(keel_service *svc, void *arg, const keel_msg *msg)
+{
+    app *a = arg;
+    keel_risk_check_request request;
+    keel_risk_verdict verdict;
+    size_t cap = 0, len = 0;
+    uint8_t *buf = keel_service_scratch(svc, &cap);
+    KEEL_TRY(
+        keel_wire_get_risk_check_request(keel_service_arena(svc), msg->data, msg->len, &request));
+    KEEL_TRY(keel_risk_on_check(a->engine, &request, msg->step, msg->index, msg->hash, &verdict));
+    KEEL_TRY(keel_wire_put_risk_verdict(&verdict, buf, cap, &len));
+    count_answers(svc, &verdict);
+    return keel_service_publish(svc, KEEL_TOPIC_VERDICT, msg, buf, len);
+}
+
+static const keel_sub calls[] = {{KEEL_TOPIC_CHECK, on_check}, {0, NULL}};
+static const keel_desk desk = {.calls = calls};
+
 static const keel_sub subs[] = {
     {KEEL_TOPIC_ROW, on_row},
     {KEEL_TOPIC_PORTFOLIO, on_portfolio},
     {KEEL_TOPIC_COV, on_covariance},
     {KEEL_TOPIC_CAPITAL_PROPOSED, on_capital},
     {KEEL_TOPIC_ALLOC_PROPOSED, on_allocation},
+    {KEEL_TOPIC_DECISION, on_decision},
     {0, NULL},
 };
 
@@ -117,6 +158,8 @@ static keel_status take(const keel_request *request, const char *id, keel_taken_
     KEEL_TRY(keel_text_copy(taken->kind, sizeof taken->kind, keel_ask_name(request->ask)));
     memcpy(taken->reason, request->reason, sizeof taken->reason);
     memcpy(taken->operator_name, request->operator_name, sizeof taken->operator_name);
+    memcpy(taken->strategy, request->strategy, sizeof taken->strategy);
+    memcpy(taken->asset, request->asset, sizeof taken->asset);
     return KEEL_OK;
 }
 
@@ -176,7 +219,9 @@ static keel_status on_step(keel_service *svc, void *arg, uint64_t step)
     }
     if (out->refused > 0)
         keel_service_count(svc, "proposals_refused", (uint64_t)out->refused);
-    if (out->breaches_n > out->refused)
+    if (out->ignored > 0)
+        keel_service_count(svc, "requests_ignored", (uint64_t)out->ignored);
+    if (out->breaches_n > out->refused + out->ignored)
         keel_service_count(svc, "stops", 1);
     return KEEL_OK;
 }
@@ -215,6 +260,12 @@ static keel_status open_app(keel_service *svc, void *arg, keel_err *err)
     app *a = arg;
     keel_err reason = {KEEL_EINVAL, ""};
     const keel_settings *settings = keel_service_settings(svc);
+    keel_risk_strategy *strategies =
+        keel_xcalloc((size_t)settings->strategies_n, sizeof *strategies);
+    for (int k = 0; k < settings->strategies_n; k++) {
+        memcpy(strategies[k].name, settings->strategies[k].name, sizeof strategies[k].name);
+        strategies[k].max_gross = settings->strategies[k].max_gross;
+    }
     keel_risk_cfg c = {
         .universe = keel_service_universe(svc),
         .portfolio = settings->portfolio,
@@ -230,9 +281,21 @@ static keel_status open_app(keel_service *svc, void *arg, keel_err *err)
         .stop = {.max_drawdown = settings->max_drawdown, .re_arm_ns = a->re_arm_ns},
         .box_frac = a->box_frac,
         .max_input_age = a->max_input_age,
+        .strategies_n = settings->strategies_n,
+        .strategies = strategies,
+        .sizing =
+            {
+                .base_frac = a->base_size,
+                .correlation_threshold = settings->correlation_threshold,
+                .max_portfolio_risk = settings->max_portfolio_risk,
+                .max_positions = settings->max_positions,
+            },
     };
-    KEEL_TRY(read_sectors(keel_service_config(svc), &c.limits, err));
-    a->engine = keel_risk_new(&c, &reason);
+    const keel_status sectors = read_sectors(keel_service_config(svc), &c.limits, err);
+    if (sectors == KEEL_OK)
+        a->engine = keel_risk_new(&c, &reason);
+    keel_free(&strategies);
+    KEEL_TRY(sectors);
     if (a->engine == NULL)
         return keel_err_set(err, reason.status, "risk: %s", reason.text);
     a->out = keel_xcalloc(1, sizeof *a->out);
@@ -272,4 +335,5 @@ const keel_service_spec keel_risk_spec = {
     .load = load_app,
     .on_open = on_open,
     .on_step = on_step,
+    .desk = &desk,
 };

@@ -10,7 +10,7 @@
 #include "services/execution/engine/execution.h"
 #include "services/ledger/engine/ledger.h"
 #include "services/optimizer/engine/optimizer.h"
-#include "services/risk/engine/risk.h"
+#include "services/risk/engine/check.h"
 #include "services/strategy-coordinator/engine/coordinator.h"
 
 #include <stdio.h>
@@ -46,6 +46,7 @@ static keel_universe universe;
 static uint8_t bytes[BYTES];
 static size_t length;
 static const keel_book_share shares[] = {{"core", 0.8}};
+static const keel_risk_strategy strategies[] = {{"momentum", 1}};
 
 /* While the chain is recorded nothing may be refused. */
 static bool took(keel_status status)
@@ -242,6 +243,12 @@ static void *make_risk(void)
         .stop = {.max_drawdown = 0.5, .re_arm_ns = 3 * HOUR_NS},
         .box_frac = 0.02,
         .max_input_age = 4,
+        .strategies_n = 1,
+        .strategies = strategies,
+        .sizing = {.base_frac = 0.01,
+                   .correlation_threshold = 0.7,
+                   .max_portfolio_risk = 0.02,
+                   .max_positions = 5},
     };
     return keel_risk_new(&cfg, NULL);
 }
@@ -263,6 +270,31 @@ static void send_risk(const keel_risk_out *out, step_said *said)
         SEND(limit_breach, &out->breaches[i]);
 }
 
+/* The coordinator decides every third step and asks with what stands in its eyes. */
+static void ask_risk(void *engine, int k)
+{
+    const uint64_t version = (uint64_t)(k / 3);
+    const keel_decision decision = {
+        .decision_seq = version,
+        .accepted = true,
+        .intents_n = 1,
+        .intents = {{"momentum", 1, 100 * k, version, 10, 0, (k + 5) * HOUR_NS}},
+    };
+    const keel_standing standing = {"momentum", 1, 100 * (int64_t)(3 * version), version, 99, 10};
+    const keel_risk_check checks[] = {
+        {"long", "momentum", 0, KEEL_SIDE_LONG, 1000000, 900000, 0, 0.8},
+        {"short", "momentum", 2, KEEL_SIDE_SHORT, 3000000, 0, 0, 1},
+        {"flat", "momentum", 1, KEEL_SIDE_FLAT, 2000000, 0, 0, 1},
+    };
+    const keel_risk_check_request request = {"main", version + 1, 3,
+                                             checks, version > 0, &standing};
+    keel_risk_verdict verdict;
+    if (k % 3 == 0)
+        (void)took(keel_risk_on_decision(engine, &decision));
+    if (took(keel_risk_on_check(engine, &request, (uint64_t)k, 0, 9, &verdict)))
+        SEND(risk_verdict, &verdict);
+}
+
 static void step_risk(void *engine, int k)
 {
     static keel_risk_out out;
@@ -280,11 +312,12 @@ static void step_risk(void *engine, int k)
         (void)took(keel_risk_on_allocation_proposal(engine, &said->proposal, 8));
     if (took(keel_risk_on_step(engine, &out)))
         send_risk(&out, said);
+    ask_risk(engine, k);
 }
 
 static void *make_coordinator(void)
 {
-    const keel_coordinator_cfg cfg = {&universe, "main"};
+    const keel_coordinator_cfg cfg = {.universe = &universe, .portfolio = "main"};
     return keel_coordinator_new(&cfg, NULL);
 }
 
@@ -292,7 +325,7 @@ static void step_coordinator(void *engine, int k)
 {
     const step_said *said = &tape[k];
     keel_coordinator_view view;
-    (void)took(keel_coordinator_on_row(engine, &said->row));
+    (void)took(keel_coordinator_on_row(engine, &said->row, (uint64_t)k));
     (void)took(keel_coordinator_on_portfolio(engine, &said->portfolio));
     (void)took(keel_coordinator_on_trading(engine, &said->trading));
     if (took(keel_coordinator_on_step(engine, (uint64_t)k, &view)))

@@ -356,7 +356,8 @@ void keel_sample_plan_done(keel_plan_done *out, int n)
     memset(out, 0, sizeof *out);
     order(&open[0], 1);
     for (int i = 0; i < n; i++)
-        held[i] = (keel_held_position){"core", i, 5000 - 10001 * (i % 2), 3, 100, 200};
+        held[i] = (keel_held_position){
+            "momentum", i, 5000 - 10001 * (i % 2), 3, 100, 200, -7000, TIME_NS, i % 2 == 1};
     NAME(out->portfolio, "main");
     NAME(out->plan_id, "demo-1/main/17/0");
     out->fills = 2;

@@ -40,4 +40,19 @@ KEEL_MUST_CHECK keel_status keel_broker_deal(const keel_broker_rates *rates,
                                              const keel_bar_row *row, int i, int64_t qty_units,
                                              keel_deal *out);
 
+/* The same at a given market price > 0: a stop or target. KEEL_EOVERFLOW. */
+KEEL_MUST_CHECK keel_status keel_broker_deal_at(const keel_broker_rates *rates,
+                                                const keel_instrument *instrument,
+                                                int64_t reference_units, int64_t qty_units,
+                                                keel_deal *out);
+
+/* The price at which a position of this side leaves in a row that has a bar of instrument i: the
+ * stop before the target; *at_target tells which. 0 = it stays. stop and target 0 = none. */
+typedef struct keel_exit_prices {
+    int64_t stop_units;
+    int64_t target_units;
+} keel_exit_prices;
+int64_t keel_broker_exit(const keel_exit_prices *prices, bool is_long, const keel_bar_row *row,
+                         int i, bool *at_target);
+
 #endif

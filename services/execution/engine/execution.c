@@ -15,6 +15,21 @@ static bool rate_ok(int64_t milli_bps)
     return milli_bps >= 0 && milli_bps <= KEEL_BROKER_MILLI_BPS_MAX;
 }
 
+static keel_status check_books(const keel_execution_cfg *cfg, keel_err *err)
+{
+    if (cfg->books_n < 0 || cfg->books_n > KEEL_BOOKS_MAX)
+        return keel_err_set(err, KEEL_ERANGE, "execution: at most %d books", KEEL_BOOKS_MAX);
+    for (int b = 0; b < cfg->books_n; b++) {
+        const char *name = cfg->books[b].book;
+        bool taken = strcmp(name, "netting") == 0 || strcmp(name, "reserve") == 0;
+        for (int a = 0; a < b; a++)
+            taken = taken || strcmp(cfg->books[a].book, name) == 0;
+        if (taken || !keel_name_ok(name, KEEL_NAME_MAX))
+            return keel_err_set(err, KEEL_EINVAL, "execution: book '%s' is taken or no name", name);
+    }
+    return KEEL_OK;
+}
+
 static keel_status check_cfg(const keel_execution_cfg *cfg, keel_err *err)
 {
     if (cfg->universe == NULL || cfg->universe->n < 1 || cfg->universe->n > KEEL_UNIVERSE_MAX)
@@ -23,6 +38,7 @@ static keel_status check_cfg(const keel_execution_cfg *cfg, keel_err *err)
         return keel_err_set(err, KEEL_EINVAL, "execution: run id '%s'", cfg->run);
     if (!keel_name_ok(cfg->portfolio, KEEL_NAME_MAX) || !keel_name_ok(cfg->book, KEEL_NAME_MAX))
         return keel_err_set(err, KEEL_EINVAL, "execution: portfolio or book name");
+    KEEL_TRY(check_books(cfg, err));
     if (!rate_ok(cfg->rates.fee_milli_bps) || !rate_ok(cfg->rates.slippage_milli_bps))
         return keel_err_set(err, KEEL_ERANGE, "execution: fee_bps and slippage_bps: 0..1000");
     if (!isfinite(cfg->cash_buffer) || cfg->cash_buffer < 0.0 || cfg->cash_buffer > 1.0)
@@ -30,48 +46,98 @@ static keel_status check_cfg(const keel_execution_cfg *cfg, keel_err *err)
     return KEEL_OK;
 }
 
+static void take_books(keel_execution *eng, const keel_execution_cfg *cfg)
+{
+    eng->books = keel_xcalloc((size_t)cfg->books_n + 1, sizeof *eng->books);
+    KEEL_ASSERT(keel_text_copy(eng->books[0].name, KEEL_NAME_MAX, cfg->book) == KEEL_OK);
+    eng->books_n = 1;
+    for (int b = 0; b < cfg->books_n; b++) {
+        if (strcmp(cfg->books[b].book, cfg->book) == 0)
+            continue;
+        char *name = eng->books[eng->books_n++].name;
+        KEEL_ASSERT(keel_text_copy(name, KEEL_NAME_MAX, cfg->books[b].book) == KEEL_OK);
+    }
+}
+
+static void take_cells(keel_execution *eng)
+{
+    const int most = (eng->books_n - 1) * eng->n;
+    const int max = most < KEEL_CELLS_MAX ? most : KEEL_CELLS_MAX;
+    keel_cells *const tables[] = {&eng->cells, &eng->fresh, &eng->planned};
+    for (size_t t = 0; t < sizeof tables / sizeof tables[0]; t++) {
+        tables[t]->max = max;
+        tables[t]->at = keel_xcalloc((size_t)max, sizeof(keel_cell));
+    }
+    eng->consumed = keel_xcalloc((size_t)max, sizeof *eng->consumed);
+    eng->cell_deals = keel_xcalloc((size_t)max, sizeof *eng->cell_deals);
+    eng->after = keel_xcalloc((size_t)max, sizeof *eng->after);
+}
+
+static void take_storage(keel_execution *eng)
+{
+    const size_t n = (size_t)eng->n, cells = (size_t)eng->cells.max;
+    eng->fresh_weights.weight = keel_xcalloc(n, sizeof(double));
+    eng->fresh_weights.lower = keel_xcalloc(n, sizeof(double));
+    eng->fresh_weights.upper = keel_xcalloc(n, sizeof(double));
+    eng->fresh_weights.price_units = keel_xcalloc(n, sizeof(int64_t));
+    eng->assets = keel_xcalloc(n, sizeof *eng->assets);
+    eng->held = keel_xcalloc(n, sizeof *eng->held);
+    eng->closes = keel_xcalloc(n, sizeof *eng->closes);
+    eng->slots = keel_xcalloc(n, sizeof *eng->slots);
+    eng->orders = keel_xcalloc(n, sizeof *eng->orders);
+    eng->waiting = keel_xcalloc(n, sizeof *eng->waiting);
+    eng->skipped = keel_xcalloc(EXECUTION_SKIPPED_MAX, sizeof *eng->skipped);
+    eng->fills = keel_xcalloc(n + cells, sizeof *eng->fills);
+    eng->reported = keel_xcalloc(n + cells, sizeof *eng->reported);
+    eng->deals = keel_xcalloc(n, sizeof *eng->deals);
+    eng->first = keel_xcalloc(n, sizeof *eng->first);
+}
+
 keel_execution *keel_execution_new(const keel_execution_cfg *cfg, keel_err *err)
 {
     if (check_cfg(cfg, err) != KEEL_OK)
         return NULL;
-    const size_t n = (size_t)cfg->universe->n;
     keel_execution *eng = keel_xcalloc(1, sizeof *eng);
     KEEL_ASSERT(keel_text_copy(eng->run, sizeof eng->run, cfg->run) == KEEL_OK);
     KEEL_ASSERT(keel_text_copy(eng->portfolio, sizeof eng->portfolio, cfg->portfolio) == KEEL_OK);
-    KEEL_ASSERT(keel_text_copy(eng->book, sizeof eng->book, cfg->book) == KEEL_OK);
     eng->universe = *cfg->universe;
     eng->rates = cfg->rates;
     eng->cash_buffer = cfg->cash_buffer;
     eng->n = cfg->universe->n;
-    eng->fresh.weight = keel_xcalloc(n, sizeof(double));
-    eng->fresh.lower = keel_xcalloc(n, sizeof(double));
-    eng->fresh.upper = keel_xcalloc(n, sizeof(double));
-    eng->fresh.price_units = keel_xcalloc(n, sizeof(int64_t));
-    eng->held = keel_xcalloc(n, sizeof *eng->held);
-    eng->slots = keel_xcalloc(n, sizeof *eng->slots);
-    eng->orders = keel_xcalloc(n, sizeof *eng->orders);
-    eng->skipped = keel_xcalloc(2 * n, sizeof *eng->skipped);
-    eng->fills = keel_xcalloc(n, sizeof *eng->fills);
-    eng->reported = keel_xcalloc(n, sizeof *eng->reported);
-    eng->deals = keel_xcalloc(n, sizeof *eng->deals);
+    eng->state.deadman = KEEL_TRADING_ACTIVE;
+    take_books(eng, cfg);
+    take_cells(eng);
+    take_storage(eng);
     return eng;
 }
 
 void keel_execution_free(keel_execution **eng)
 {
-    if (*eng == NULL)
+    keel_execution *e = *eng;
+    if (e == NULL)
         return;
-    keel_free(&(*eng)->fresh.weight);
-    keel_free(&(*eng)->fresh.lower);
-    keel_free(&(*eng)->fresh.upper);
-    keel_free(&(*eng)->fresh.price_units);
-    keel_free(&(*eng)->held);
-    keel_free(&(*eng)->slots);
-    keel_free(&(*eng)->orders);
-    keel_free(&(*eng)->skipped);
-    keel_free(&(*eng)->fills);
-    keel_free(&(*eng)->reported);
-    keel_free(&(*eng)->deals);
+    keel_free(&e->books);
+    keel_free(&e->cells.at);
+    keel_free(&e->fresh.at);
+    keel_free(&e->planned.at);
+    keel_free(&e->consumed);
+    keel_free(&e->cell_deals);
+    keel_free(&e->after);
+    keel_free(&e->fresh_weights.weight);
+    keel_free(&e->fresh_weights.lower);
+    keel_free(&e->fresh_weights.upper);
+    keel_free(&e->fresh_weights.price_units);
+    keel_free(&e->assets);
+    keel_free(&e->held);
+    keel_free(&e->closes);
+    keel_free(&e->slots);
+    keel_free(&e->orders);
+    keel_free(&e->waiting);
+    keel_free(&e->skipped);
+    keel_free(&e->fills);
+    keel_free(&e->reported);
+    keel_free(&e->deals);
+    keel_free(&e->first);
     keel_free(eng);
 }
 
@@ -97,7 +163,8 @@ static keel_status check_approval(const keel_execution *eng, const keel_approved
     keel_plan_answer answer;
     int64_t worth;
     const execution_state *s = &eng->state;
-    if (strcmp(a->portfolio, eng->portfolio) != 0 || strcmp(a->book, eng->book) != 0 ||
+    if (strcmp(a->portfolio, eng->portfolio) != 0 ||
+        strcmp(a->book, eng->books[EXECUTION_CORE].name) != 0 ||
         a->universe_hash != eng->universe.hash)
         return KEEL_EUNKNOWN;
     if (a->n != eng->n || a->equity_micros < 0)
@@ -133,10 +200,10 @@ keel_status keel_execution_on_approval(keel_execution *eng,
     execution_state *s = &eng->state;
     KEEL_TRY(check_approval(eng, approval, payload_hash, step));
     const size_t n = (size_t)eng->n;
-    memcpy(eng->fresh.weight, approval->weights, n * sizeof(double));
-    memcpy(eng->fresh.lower, approval->box_lower, n * sizeof(double));
-    memcpy(eng->fresh.upper, approval->box_upper, n * sizeof(double));
-    memcpy(eng->fresh.price_units, approval->price_units, n * sizeof(int64_t));
+    memcpy(eng->fresh_weights.weight, approval->weights, n * sizeof(double));
+    memcpy(eng->fresh_weights.lower, approval->box_lower, n * sizeof(double));
+    memcpy(eng->fresh_weights.upper, approval->box_upper, n * sizeof(double));
+    memcpy(eng->fresh_weights.price_units, approval->price_units, n * sizeof(int64_t));
     s->fresh = true;
     s->flatten = approval->method == KEEL_METHOD_FLATTEN;
     s->fresh_step = step;
@@ -146,303 +213,230 @@ keel_status keel_execution_on_approval(keel_execution *eng,
     return KEEL_OK;
 }
 
+static bool is_stop(const keel_trading_state *state)
+{
+    bool stop =
+        state->mode == KEEL_TRADING_REDUCING && state->reason.code == KEEL_REASON_DRAWDOWN_LIMIT;
+    for (int i = 0; i < state->latches_n; i++)
+        stop = stop || state->latches[i].code == KEEL_REASON_DRAWDOWN_LIMIT;
+    return stop;
+}
+
 keel_status keel_execution_on_trading(keel_execution *eng, const keel_trading_state *state)
 {
     if (strcmp(state->portfolio, eng->portfolio) != 0)
         return KEEL_EUNKNOWN;
     const bool known = state->mode == KEEL_TRADING_ACTIVE || state->mode == KEEL_TRADING_REDUCING;
     eng->state.mode = known ? state->mode : KEEL_TRADING_HALTED;
+    for (int b = 0; b < eng->books_n; b++)
+        eng->books[b].mode = keel_trading_mode_of(state, eng->books[b].name, NULL);
+    for (int i = 0; i < eng->n; i++)
+        eng->assets[i] = keel_trading_mode_of(state, NULL, eng->universe.instruments[i].symbol);
+    eng->state.stopped = is_stop(state);
+    if (eng->state.stopped)
+        execution_override(eng);
     return KEEL_OK;
 }
 
-/* ---- plan ---- */
-
-static void skip(keel_execution *eng, keel_order_plan *plan, int i, int64_t qty_units,
-                 keel_reason_code code)
+void keel_execution_on_deadman(keel_execution *eng, keel_trading_mode mode)
 {
-    KEEL_ASSERT(plan->skipped_n < 2 * eng->n);
-    keel_skipped_order *s = &eng->skipped[plan->skipped_n++];
-    *s = (keel_skipped_order){.instrument = i, .qty_units = qty_units};
-    keel_reason_set(&s->reason, code, "%s", eng->universe.instruments[i].symbol);
+    const bool known = mode == KEEL_TRADING_ACTIVE || mode == KEEL_TRADING_REDUCING;
+    eng->state.deadman = known ? mode : KEEL_TRADING_HALTED;
 }
 
-/* Why nothing may trade: a state that was never heard is not the same as one that says no. */
-static keel_reason_code closed_because(const keel_execution *eng)
-{
-    return eng->state.mode == KEEL_TRADING_UNSPECIFIED ? KEEL_REASON_STATE_UNKNOWN
-                                                       : KEEL_REASON_NOT_TRADING;
-}
+/* ---- decisions ---- */
 
-/* The part of a trade that the trading state lets pass. */
-static int64_t allowed(const keel_execution *eng, int i, int64_t qty_units)
+static keel_status check_intent(const keel_execution *eng, const keel_decision *d, int at)
 {
-    if (eng->state.mode == KEEL_TRADING_ACTIVE)
-        return qty_units;
-    return eng->state.mode == KEEL_TRADING_REDUCING ? keel_plan_reducing(eng->held[i], qty_units)
-                                                    : 0;
-}
-
-/* Decide what becomes of the orders that are still there. */
-static void review_slots(keel_execution *eng, keel_order_plan *plan)
-{
-    for (int i = 0; i < eng->n; i++) {
-        slot *s = &eng->slots[i];
-        keel_reason_code code = KEEL_REASON_NO_BAR;
-        if (s->state == SLOT_EMPTY)
-            continue;
-        if (s->state == SLOT_UNPAID)
-            code = KEEL_REASON_FREE_CASH;
-        else if (eng->state.fresh)
-            code = KEEL_REASON_SUPERSEDED;
-        else if (allowed(eng, i, s->order.qty_units) != s->order.qty_units)
-            code = closed_because(eng);
-        skip(eng, plan, i, s->order.qty_units, code);
-        if (code != KEEL_REASON_NO_BAR)
-            s->state = SLOT_EMPTY;
-    }
-}
-
-static void open_order(keel_execution *eng, keel_order_plan *plan, int i,
-                       const keel_plan_answer *answer, int64_t qty_units)
-{
-    size_t len = 0;
-    slot *s = &eng->slots[i];
-    keel_order *o = &s->order;
-    *o = (keel_order){
-        .instrument = i,
-        .qty_units = qty_units,
-        .reason = eng->state.why,
-        .books_n = 1,
-        .limit_lo_units = answer->limit_lo_units,
-        .limit_hi_units = answer->limit_hi_units,
-    };
-    o->books[0].qty_units = qty_units;
-    KEEL_ASSERT(keel_text_copy(o->books[0].book, sizeof o->books[0].book, eng->book) == KEEL_OK);
-    KEEL_ASSERT(keel_text_add(o->order_id, sizeof o->order_id, &len, "%s/%s", plan->plan_id,
-                              eng->universe.instruments[i].symbol));
-    s->state = SLOT_OPEN;
-    eng->orders[plan->orders_n++] = *o;
-}
-
-static void plan_instrument(keel_execution *eng, keel_order_plan *plan, int i)
-{
-    keel_plan_answer answer;
-    const keel_plan_ask ask = {
-        .instrument = &eng->universe.instruments[i],
-        .equity_micros = eng->state.equity_micros,
-        .price_units = eng->fresh.price_units[i],
-        .weight = eng->fresh.weight[i],
-        .box_lower = eng->fresh.lower[i],
-        .box_upper = eng->fresh.upper[i],
-        .held_units = eng->held[i],
-        .flatten = eng->state.flatten,
-    };
-    if (keel_plan_size(&ask, &answer) != KEEL_OK) { /* holdings grew past what was checked */
-        skip(eng, plan, i, 0, KEEL_REASON_OUTSIDE_BOX);
-        return;
-    }
-    if (answer.qty_units == 0) {
-        if (answer.skip != KEEL_REASON_UNSPECIFIED)
-            skip(eng, plan, i, answer.wanted_units, answer.skip);
-        return;
-    }
-    const int64_t qty = allowed(eng, i, answer.qty_units);
-    if (qty != answer.qty_units)
-        skip(eng, plan, i, answer.qty_units - qty, closed_because(eng));
-    if (qty != 0)
-        open_order(eng, plan, i, &answer, qty);
-}
-
-/* Cash that follows from the approval: exact, because the ledger values holdings the same way. */
-static void count_cash(keel_execution *eng)
-{
-    execution_state *s = &eng->state;
-    keel_i128 cash = s->equity_micros;
-    for (int i = 0; i < eng->n; i++) {
-        const keel_instrument *x = &eng->universe.instruments[i];
-        int64_t worth = 0;
-        if (eng->held[i] != 0 && keel_worth_micros(eng->fresh.price_units[i], x->price_exp,
-                                                   eng->held[i], x->qty_exp, &worth) == KEEL_OK)
-            cash -= worth;
-    }
-    s->cash_micros = cash > INT64_MAX ? INT64_MAX : cash < INT64_MIN ? INT64_MIN : (int64_t)cash;
-    KEEL_ASSERT(keel_fraction_of(s->equity_micros, eng->cash_buffer, &s->keep_micros) == KEEL_OK);
-}
-
-static void name_plan(const keel_execution *eng, uint64_t step, char id[KEEL_ID_MAX])
-{
-    size_t len = 0;
-    id[0] = '\0';
-    KEEL_ASSERT(keel_text_add(id, KEEL_ID_MAX, &len, "%s/%s/%llu/0", eng->run, eng->portfolio,
-                              (unsigned long long)step));
-}
-
-keel_status keel_execution_plan(keel_execution *eng, uint64_t step, keel_order_plan *out)
-{
-    execution_state *s = &eng->state;
-    keel_order_plan plan = {.orders = eng->orders, .skipped = eng->skipped};
-    if (step <= s->planned_step)
-        return KEEL_EORDER;
-    name_plan(eng, step, plan.plan_id);
-    KEEL_ASSERT(keel_text_copy(plan.portfolio, sizeof plan.portfolio, eng->portfolio) == KEEL_OK);
-    review_slots(eng, &plan);
-    s->consumed_now = s->fresh;
-    s->approval_before = s->approval_step;
-    if (s->fresh) {
-        count_cash(eng);
-        for (int i = 0; i < eng->n; i++)
-            plan_instrument(eng, &plan, i);
-        plan.approval_hash = s->fresh_hash;
-        s->approval_step = s->fresh_step;
-        s->approval_hash = s->fresh_hash;
-        s->hash_only = false;
-        s->fresh = false;
-    }
-    s->planned_step = step;
-    s->fills = 0;
-    memcpy(s->plan_id, plan.plan_id, sizeof s->plan_id);
-    *out = plan;
-    return KEEL_OK;
-}
-
-/* ---- fills ---- */
-
-static bool opens_by_buying(const keel_execution *eng, int i)
-{
-    const int64_t qty = eng->slots[i].order.qty_units;
-    return qty > 0 && keel_plan_reducing(eng->held[i], qty) != qty;
-}
-
-static keel_status deal_of(const keel_execution *eng, const keel_bar_row *row, int i,
-                           int64_t qty_units, keel_deal *out)
-{
-    return keel_broker_deal(&eng->rates, &eng->universe.instruments[i], row, i, qty_units, out);
-}
-
-/* The whole deal of every open order that has a bar. Reads state only. */
-static keel_status deal_all(keel_execution *eng, const keel_bar_row *row)
-{
-    keel_i128 cash = eng->state.cash_micros;
-    for (int i = 0; i < eng->n; i++) {
-        eng->deals[i] = (keel_deal){0};
-        if (eng->slots[i].state != SLOT_OPEN || row->close_units[i] == 0)
-            continue;
-        KEEL_TRY(deal_of(eng, row, i, eng->slots[i].order.qty_units, &eng->deals[i]));
-        const int64_t held = eng->held[i] + eng->deals[i].qty_units;
-        if (held > KEEL_PLAN_UNITS_MAX || held < -KEEL_PLAN_UNITS_MAX)
-            return KEEL_EOVERFLOW;
-        cash += eng->deals[i].cash_micros > 0 ? eng->deals[i].cash_micros : 0;
-        if (cash > INT64_MAX)
-            return KEEL_EOVERFLOW;
-    }
-    return KEEL_OK;
-}
-
-static bool worth_dealing(const keel_execution *eng, int i, const keel_deal *d)
-{
-    return -(keel_i128)d->cash_micros - d->fee_micros >=
-           eng->universe.instruments[i].min_notional_micros;
-}
-
-/* Lots of a buy that `free` of `cost` pays for; the deal's own roundings can ask for a lot less. */
-static keel_status cut_buy(const keel_execution *eng, const keel_bar_row *row, int i,
-                           keel_i128 free, keel_i128 cost)
-{
-    const int64_t lot = eng->universe.instruments[i].lot_units;
-    keel_deal *d = &eng->deals[i];
-    const int64_t share = (int64_t)(-(keel_i128)d->cash_micros * free / cost);
-    /* qty < 2^63 and share / |cash| <= 1: the product stays inside 126 bits */
-    int64_t qty = (int64_t)((keel_i128)d->qty_units * share / -(keel_i128)d->cash_micros);
-    for (qty -= qty % lot; qty > 0; qty -= lot) {
-        keel_deal smaller;
-        KEEL_TRY(deal_of(eng, row, i, qty, &smaller));
-        if (-smaller.cash_micros > share)
-            continue;
-        *d = worth_dealing(eng, i, &smaller) ? smaller : (keel_deal){0};
-        return KEEL_OK;
-    }
-    *d = (keel_deal){0};
-    return KEEL_OK;
-}
-
-/* Scale the buys that open so that they leave the buffer. Reads state, changes deals only. */
-static keel_status cut_buys(keel_execution *eng, const keel_bar_row *row)
-{
-    keel_i128 free = (keel_i128)eng->state.cash_micros - eng->state.keep_micros, cost = 0;
-    for (int i = 0; i < eng->n; i++) {
-        if (eng->deals[i].qty_units == 0)
-            continue;
-        if (opens_by_buying(eng, i))
-            cost -= eng->deals[i].cash_micros;
-        else
-            free += eng->deals[i].cash_micros;
-    }
-    if (cost <= free)
-        return KEEL_OK;
-    for (int i = 0; i < eng->n; i++) {
-        if (eng->deals[i].qty_units == 0 || !opens_by_buying(eng, i))
-            continue;
-        KEEL_TRY(cut_buy(eng, row, i, free < 0 ? 0 : free, cost));
-        if (eng->deals[i].qty_units == 0)
-            eng->slots[i].state = SLOT_UNPAID;
-    }
-    return KEEL_OK;
-}
-
-static void book_fill(keel_execution *eng, const keel_bar_row *row, int i)
-{
-    size_t len = 0;
-    const keel_deal *d = &eng->deals[i];
-    slot *s = &eng->slots[i];
-    keel_fill *f = &eng->fills[eng->state.fills];
-    *f = (keel_fill){
-        .instrument = i,
-        .qty_units = d->qty_units,
-        .price_units = d->price_units,
-        .reference_units = d->reference_units,
-        .fee_micros = d->fee_micros,
-        .slippage_micros = d->slippage_micros,
-        .fill_ns = row->close_ns,
-        .reason = s->order.reason,
-        .books_n = 1,
-    };
-    memcpy(f->order_id, s->order.order_id, sizeof f->order_id);
-    KEEL_ASSERT(keel_text_add(f->fill_id, sizeof f->fill_id, &len, "%s/0", f->order_id));
-    f->books[0] = (keel_book_fill){
-        .qty_units = d->qty_units,
-        .cash_micros = d->cash_micros,
-        .fee_micros = d->fee_micros,
-        .slippage_micros = d->slippage_micros,
-    };
-    KEEL_ASSERT(keel_text_copy(f->books[0].book, sizeof f->books[0].book, eng->book) == KEEL_OK);
-    eng->held[i] += d->qty_units;
-    eng->state.cash_micros += d->cash_micros;
-    s->state = SLOT_EMPTY;
-    eng->state.fills++;
-}
-
-keel_status keel_execution_on_row(keel_execution *eng, const keel_bar_row *row,
-                                  const keel_fill **fills, int *fills_n)
-{
-    KEEL_TRY(keel_bar_row_check(row));
-    if (row->universe_hash != eng->universe.hash || row->n != eng->n)
+    const keel_intent *x = &d->intents[at];
+    if (execution_find_book(eng, x->book) <= EXECUTION_CORE || x->instrument < 0 ||
+        x->instrument >= eng->n)
         return KEEL_EUNKNOWN;
-    if (row->close_ns <= eng->state.row_ns)
-        return KEEL_EORDER;
-    KEEL_TRY(deal_all(eng, row));
-    KEEL_ASSERT(cut_buys(eng, row) == KEEL_OK); /* smaller than deals that fitted */
-    eng->state.fills = 0;
-    for (int opening = 0; opening < 2; opening++) {
-        for (int i = 0; i < eng->n; i++) {
-            if (eng->deals[i].qty_units != 0 && eng->slots[i].state == SLOT_OPEN &&
-                opens_by_buying(eng, i) == (opening == 1))
-                book_fill(eng, row, i);
-        }
+    if (x->version != d->decision_seq)
+        return KEEL_EINVAL;
+    for (int i = 0; i < at; i++)
+        if (d->intents[i].instrument == x->instrument && strcmp(d->intents[i].book, x->book) == 0)
+            return KEEL_EINVAL;
+    if (x->stop_units < 0 || x->target_units < 0 || x->valid_until_ns < 0)
+        return KEEL_ERANGE;
+    return x->target_qty_units > KEEL_CELL_UNITS_MAX || x->target_qty_units < -KEEL_CELL_UNITS_MAX
+               ? KEEL_EOVERFLOW
+               : KEEL_OK;
+}
+
+/* Pairs that are in use, or will be when the next plan has considered what waits. */
+static int cells_used(const keel_execution *eng)
+{
+    int used = eng->cells.n;
+    for (int k = 0; k < eng->fresh.n; k++)
+        used += keel_cells_find(&eng->cells, eng->fresh.at[k].book, eng->fresh.at[k].instrument) ==
+                NULL;
+    return used;
+}
+
+static keel_status check_decision(const keel_execution *eng, const keel_decision *d)
+{
+    int needed = 0;
+    if (d->intents_n < 0 || d->intents_n > KEEL_INTENTS_MAX || d->decision_seq == 0 ||
+        (!d->accepted && d->intents_n > 0))
+        return KEEL_EINVAL;
+    for (int i = 0; i < d->intents_n; i++) {
+        KEEL_TRY(check_intent(eng, d, i));
+        const int book = execution_find_book(eng, d->intents[i].book);
+        needed += keel_cells_find(&eng->cells, book, d->intents[i].instrument) == NULL &&
+                  keel_cells_find(&eng->fresh, book, d->intents[i].instrument) == NULL;
     }
-    eng->state.row_ns = row->close_ns;
-    *fills = eng->fills;
-    *fills_n = eng->state.fills;
+    if (needed == 0 || needed + eng->cells.n + eng->fresh.n <= eng->cells.max)
+        return KEEL_OK;
+    return needed + cells_used(eng) > eng->cells.max ? KEEL_ENOSPC : KEEL_OK;
+}
+
+static keel_cell cell_of(int book, const keel_intent *x)
+{
+    return (keel_cell){
+        .book = book,
+        .instrument = x->instrument,
+        .target_qty_units = x->target_qty_units,
+        .version = x->version,
+        .stop_units = x->stop_units,
+        .take_units = x->target_units,
+        .valid_until_ns = x->valid_until_ns,
+    };
+}
+
+/* The decision of an intent that was taken over from an order in the log. */
+static keel_status complete(keel_execution *eng, const keel_decision *d)
+{
+    keel_status status = KEEL_ESTALE;
+    for (int i = 0; i < d->intents_n; i++) {
+        const keel_intent *x = &d->intents[i];
+        keel_cell *c =
+            keel_cells_find(&eng->cells, execution_find_book(eng, x->book), x->instrument);
+        if (c == NULL || !c->bare || c->version != x->version)
+            continue;
+        c->stop_units = x->stop_units;
+        c->take_units = x->target_units;
+        c->valid_until_ns = c->held_units != c->target_qty_units ? x->valid_until_ns : 0;
+        c->bare = false;
+        status = KEEL_OK;
+    }
+    return status;
+}
+
+keel_status keel_execution_on_decision(keel_execution *eng, const keel_decision *decision,
+                                       uint64_t step)
+{
+    execution_state *s = &eng->state;
+    (void)step; /* whatever came before a plan is considered by it, also what came late */
+    KEEL_TRY(check_decision(eng, decision));
+    if (decision->decision_seq <= s->decision_seq)
+        return complete(eng, decision);
+    for (int i = 0; i < decision->intents_n; i++) {
+        const keel_intent *x = &decision->intents[i];
+        const keel_cell c = cell_of(execution_find_book(eng, x->book), x);
+        keel_cell *place = keel_cells_take(&eng->fresh, c.book, c.instrument);
+        KEEL_ASSERT(place != NULL);
+        *place = c;
+    }
+    s->decision_seq = decision->decision_seq;
+    if (s->stopped)
+        execution_override(eng);
     return KEEL_OK;
+}
+
+/* ---- what the files of this room share ---- */
+
+keel_trading_mode execution_mode(const keel_execution *eng, int book, int instrument)
+{
+    keel_trading_mode mode = eng->state.deadman;
+    if (eng->state.mode == KEEL_TRADING_UNSPECIFIED)
+        return KEEL_TRADING_HALTED;
+    mode = eng->books[book].mode > mode ? eng->books[book].mode : mode;
+    return eng->assets[instrument] > mode ? eng->assets[instrument] : mode;
+}
+
+int64_t execution_allowed(keel_trading_mode mode, int64_t held_units, int64_t qty_units)
+{
+    if (mode == KEEL_TRADING_ACTIVE)
+        return qty_units;
+    return mode == KEEL_TRADING_REDUCING ? keel_plan_reducing(held_units, qty_units) : 0;
+}
+
+int execution_find_book(const keel_execution *eng, const char *name)
+{
+    for (int b = 0; b < eng->books_n; b++)
+        if (strcmp(eng->books[b].name, name) == 0)
+            return b;
+    return -1;
+}
+
+void execution_chain(keel_execution *eng)
+{
+    for (int i = 0; i < eng->n; i++)
+        eng->first[i] = -1;
+    for (int k = eng->cells.n - 1; k >= 0; k--) {
+        const int i = eng->cells.at[k].instrument;
+        eng->after[k] = eng->first[i];
+        eng->first[i] = k;
+    }
+}
+
+void execution_override(keel_execution *eng)
+{
+    for (int k = 0; k < eng->cells.n; k++) {
+        keel_cell_close(&eng->cells.at[k]);
+        eng->cells.at[k].stopped = true;
+    }
+    for (int k = 0; k < eng->fresh.n; k++) {
+        keel_cell_close(&eng->fresh.at[k]);
+        eng->fresh.at[k].stopped = true;
+    }
+}
+
+bool execution_apply(keel_execution *eng, const keel_cell *intent)
+{
+    keel_cell *c = keel_cells_take(&eng->cells, intent->book, intent->instrument);
+    if (c == NULL)
+        return false;
+    const keel_cell before = *c;
+    *c = *intent;
+    c->held_units = before.held_units;
+    c->given_up = before.given_up;
+    c->given_up_units = before.given_up_units;
+    if (!keel_cell_opens(c))
+        c->valid_until_ns = 0;
+    return true;
+}
+
+int execution_part_of(const keel_execution *eng, const keel_order *order, int book)
+{
+    for (int p = 0; p < order->books_n; p++)
+        if (strcmp(order->books[p].book, eng->books[book].name) == 0)
+            return p;
+    return -1;
+}
+
+/* ---- the end of a step ---- */
+
+static void report_cells(keel_execution *eng, keel_plan_done *done)
+{
+    for (int k = 0; k < eng->cells.n; k++) {
+        const keel_cell *c = &eng->cells.at[k];
+        if (c->held_units == 0 && c->target_qty_units == 0)
+            continue;
+        keel_held_position *p = &eng->reported[done->positions_n++];
+        *p = (keel_held_position){
+            .instrument = c->instrument,
+            .qty_units = c->held_units,
+            .intent_version = c->version,
+            .stop_units = c->stop_units,
+            .target_units = c->take_units,
+            .target_qty_units = c->target_qty_units,
+            .valid_until_ns = c->valid_until_ns,
+            .stopped = c->stopped,
+        };
+        memcpy(p->book, eng->books[c->book].name, sizeof p->book);
+    }
 }
 
 void keel_execution_done(keel_execution *eng, keel_plan_done *out)
@@ -452,6 +446,7 @@ void keel_execution_done(keel_execution *eng, keel_plan_done *out)
         .fills = s->fills,
         .open_orders = eng->orders,
         .positions = eng->reported,
+        .consumed_decision_seq = s->consumed_decision,
         .approval_step = s->approval_step,
         .cash_micros = s->cash_micros,
     };
@@ -464,8 +459,9 @@ void keel_execution_done(keel_execution *eng, keel_plan_done *out)
             continue;
         keel_held_position *p = &eng->reported[done.positions_n++];
         *p = (keel_held_position){.instrument = i, .qty_units = eng->held[i]};
-        memcpy(p->book, eng->book, sizeof p->book);
+        memcpy(p->book, eng->books[EXECUTION_CORE].name, sizeof p->book);
     }
+    report_cells(eng, &done);
     *out = done;
 }
 
@@ -473,6 +469,20 @@ int64_t keel_execution_held(const keel_execution *eng, int instrument)
 {
     KEEL_ASSERT(instrument >= 0 && instrument < eng->n);
     return eng->held[instrument];
+}
+
+int64_t keel_execution_book_held(const keel_execution *eng, const char *book, int instrument)
+{
+    const int b = execution_find_book(eng, book);
+    const keel_cell *c = b > EXECUTION_CORE ? keel_cells_find(&eng->cells, b, instrument) : NULL;
+    if (b == EXECUTION_CORE)
+        return keel_execution_held(eng, instrument);
+    return c != NULL ? c->held_units : 0;
+}
+
+uint64_t keel_execution_unlisted(const keel_execution *eng)
+{
+    return eng->unlisted;
 }
 
 int64_t keel_execution_cash(const keel_execution *eng)

@@ -55,8 +55,9 @@ static void judge_stop(keel_risk *risk, keel_risk_out *out, bool *enters_reducin
         .equity_micros = s->equity_micros,
         .is_flat = s->is_flat,
     };
+    const int n = risk_scope_take(risk);
     const keel_status status =
-        keel_stop_step(&s->stop, &risk->cfg.stop, &mark, p->requests, p->requests_n);
+        keel_stop_step(&s->stop, &risk->cfg.stop, &mark, p->portfolio_requests, n);
     KEEL_ASSERT(status == KEEL_OK); /* kinds were checked when the step was opened */
     *enters_reducing = s->stop.state == KEEL_STOP_REDUCING && before.state != KEEL_STOP_REDUCING;
 
@@ -73,11 +74,36 @@ static void judge_stop(keel_risk *risk, keel_risk_out *out, bool *enters_reducin
         t->requests[i] = p->requests[i];
     t->changed = t->mode != keel_stop_mode(before.state);
     t->stops = s->stop.stops;
+    risk_scope_show(risk, t);
     if (s->stop.stops != before.stops) {
         keel_reason reason;
         keel_reason_set(&reason, KEEL_REASON_PORTFOLIO_STOP, "drawdown %.4f above %.4f",
                         s->stop.breach_drawdown, risk->cfg.stop.max_drawdown);
         breach(risk, out, &t->latches[0], &reason);
+    }
+}
+
+static void ignore(keel_risk *risk, keel_risk_out *out, const keel_taken_request *request,
+                   keel_reason_code code, const char *name)
+{
+    keel_latch latch = {.code = code, .since_ns = risk->state->now_ns};
+    keel_reason reason;
+    keel_reason_set(&reason, code, "%s of \"%s\" changed nothing: it is not configured",
+                    request->kind, name);
+    name_latch(latch.name, name);
+    breach(risk, out, &latch, &reason);
+    out->ignored++;
+}
+
+/* The record has every request that was taken; a breach says what of it changed nothing. */
+static void name_ignored(keel_risk *risk, keel_risk_out *out)
+{
+    for (int i = 0; i < risk->pending.requests_n; i++) {
+        const keel_taken_request *request = &risk->pending.requests[i];
+        if (!risk_scope_strategy_is_known(risk, request))
+            ignore(risk, out, request, KEEL_REASON_UNKNOWN_STRATEGY, request->strategy);
+        if (!risk_scope_asset_is_known(risk, request))
+            ignore(risk, out, request, KEEL_REASON_UNKNOWN_SYMBOL, request->asset);
     }
 }
 
@@ -130,7 +156,8 @@ static keel_risk_evidence evidence_of(keel_risk *risk)
 {
     risk_state *s = risk->state;
     for (int i = 0; i < KEEL_RISK_INPUT_STEPS; i++) {
-        risk->inputs[2 * i] = (keel_risk_input){s->covariances[i].ref, s->covariances[i].packed};
+        const risk_covariance *one = &s->covariances[i];
+        risk->inputs[2 * i] = (keel_risk_input){one->ref, one->has_matrix ? one->packed : NULL};
         risk->inputs[2 * i + 1] = (keel_risk_input){s->portfolios[i], NULL};
     }
     return (keel_risk_evidence){
@@ -322,6 +349,8 @@ keel_status keel_risk_on_step(keel_risk *risk, keel_risk_out *out)
         return KEEL_EORDER;
     memset(out, 0, sizeof *out);
     judge_stop(risk, out, &enters_reducing);
+    name_ignored(risk, out);
+    risk_fold_step(risk);
     if (risk->pending.has_capital)
         judge_capital(risk, out);
     if (risk->pending.has_allocation)

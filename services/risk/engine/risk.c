@@ -9,6 +9,43 @@
 #include <math.h>
 #include <string.h>
 
+#define GROSS_MAX 20.0
+
+static keel_status check_sizing(const keel_sizing_limits *sizing, keel_err *err)
+{
+    if (!(sizing->base_frac > 0 && sizing->base_frac <= 1))
+        return keel_err_set(err, KEEL_ERANGE, "base_size %g is not in (0, 1]", sizing->base_frac);
+    if (!(sizing->correlation_threshold >= 0 && sizing->correlation_threshold < 1))
+        return keel_err_set(err, KEEL_ERANGE, "correlation_threshold %g is not in [0, 1)",
+                            sizing->correlation_threshold);
+    if (!(sizing->max_portfolio_risk > 0 && sizing->max_portfolio_risk <= 1))
+        return keel_err_set(err, KEEL_ERANGE, "max_portfolio_risk %g is not in (0, 1]",
+                            sizing->max_portfolio_risk);
+    if (sizing->max_positions < 0)
+        return keel_err_set(err, KEEL_ERANGE, "max_positions %d is negative",
+                            sizing->max_positions);
+    return KEEL_OK;
+}
+
+static keel_status check_strategies(const keel_risk_cfg *cfg, keel_err *err)
+{
+    if (cfg->strategies_n < 0 || cfg->strategies_n > KEEL_STRATEGIES_MAX)
+        return keel_err_set(err, KEEL_ERANGE, "%d strategies, at most %d", cfg->strategies_n,
+                            KEEL_STRATEGIES_MAX);
+    for (int b = 0; b < cfg->strategies_n; b++) {
+        const keel_risk_strategy *one = &cfg->strategies[b];
+        if (!keel_name_ok(one->name, KEEL_NAME_MAX))
+            return keel_err_set(err, KEEL_EINVAL, "strategy %d has no name that can be one", b);
+        if (!(one->max_gross > 0 && one->max_gross <= GROSS_MAX))
+            return keel_err_set(err, KEEL_ERANGE, "strategy \"%s\": max_gross %g is not in (0, %g]",
+                                one->name, one->max_gross, GROSS_MAX);
+        for (int other = 0; other < b; other++)
+            if (strcmp(cfg->strategies[other].name, one->name) == 0)
+                return keel_err_set(err, KEEL_EINVAL, "strategy \"%s\" stands twice", one->name);
+    }
+    return KEEL_OK;
+}
+
 static keel_status check_cfg(const keel_risk_cfg *cfg, keel_err *err)
 {
     if (cfg->universe->n < 1 || cfg->universe->n > KEEL_UNIVERSE_MAX)
@@ -25,6 +62,8 @@ static keel_status check_cfg(const keel_risk_cfg *cfg, keel_err *err)
     if (cfg->max_input_age < 0 || cfg->max_input_age >= KEEL_RISK_INPUT_STEPS)
         return keel_err_set(err, KEEL_ERANGE, "max_input_age %d is not in 0..%d",
                             cfg->max_input_age, KEEL_RISK_INPUT_STEPS - 1);
+    KEEL_TRY(check_sizing(&cfg->sizing, err));
+    KEEL_TRY(check_strategies(cfg, err));
     if (cfg->books_n < 0 || cfg->books_n > KEEL_BOOKS_MAX)
         return keel_err_set(err, KEEL_ERANGE, "%d books, at most %d", cfg->books_n, KEEL_BOOKS_MAX);
     if (strlen(cfg->portfolio) >= KEEL_NAME_MAX || strlen(cfg->core_book) >= KEEL_NAME_MAX)
@@ -41,6 +80,62 @@ static void new_pending(risk_pending *pending, size_t n)
     pending->coefficients = keel_xcalloc(KEEL_CONSTRAINTS_MAX * n, sizeof *pending->coefficients);
 }
 
+/* Insertion: a strategy's index is its rank by name from here on. */
+static void rank_strategies(keel_risk *risk, const keel_risk_cfg *cfg)
+{
+    for (int b = 0; b < cfg->strategies_n; b++) {
+        int at = b;
+        for (; at > 0 && strcmp(risk->strategies[at - 1].name, cfg->strategies[b].name) > 0; at--)
+            risk->strategies[at] = risk->strategies[at - 1];
+        risk->strategies[at] = cfg->strategies[b];
+    }
+}
+
+static void rank_assets(keel_risk *risk)
+{
+    const keel_instrument *instruments = risk->cfg.universe->instruments;
+    for (int i = 0; i < risk->cfg.universe->n; i++) {
+        int at = i;
+        for (; at > 0 &&
+               strcmp(instruments[risk->asset_order[at - 1]].symbol, instruments[i].symbol) > 0;
+             at--)
+            risk->asset_order[at] = risk->asset_order[at - 1];
+        risk->asset_order[at] = i;
+    }
+}
+
+static void new_desk(keel_risk *risk, const keel_risk_cfg *cfg)
+{
+    const size_t n = (size_t)cfg->universe->n, strategies = (size_t)cfg->strategies_n;
+    risk->strategies = keel_xcalloc(strategies, sizeof *risk->strategies);
+    risk->asset_order = keel_xcalloc(n, sizeof *risk->asset_order);
+    risk->strategy_modes = keel_xcalloc(strategies, sizeof *risk->strategy_modes);
+    risk->asset_modes = keel_xcalloc(n, sizeof *risk->asset_modes);
+    risk->answers = keel_xcalloc(KEEL_CHECKS_MAX, sizeof *risk->answers);
+    risk->exposures = keel_xcalloc(strategies * n, sizeof *risk->exposures);
+    risk->longs = keel_xcalloc(n, sizeof *risk->longs);
+    risk->shorts = keel_xcalloc(n, sizeof *risk->shorts);
+    risk->gross_micros = keel_xcalloc(strategies, sizeof *risk->gross_micros);
+    risk->claim_micros = keel_xcalloc(strategies, sizeof *risk->claim_micros);
+    rank_strategies(risk, cfg);
+    rank_assets(risk);
+    risk->cfg.strategies = risk->strategies;
+}
+
+static void free_desk(keel_risk *risk)
+{
+    keel_free(&risk->strategies);
+    keel_free(&risk->asset_order);
+    keel_free(&risk->strategy_modes);
+    keel_free(&risk->asset_modes);
+    keel_free(&risk->answers);
+    keel_free(&risk->exposures);
+    keel_free(&risk->longs);
+    keel_free(&risk->shorts);
+    keel_free(&risk->gross_micros);
+    keel_free(&risk->claim_micros);
+}
+
 keel_risk *keel_risk_new(const keel_risk_cfg *cfg, keel_err *err)
 {
     if (check_cfg(cfg, err) != KEEL_OK)
@@ -55,7 +150,8 @@ keel_risk *keel_risk_new(const keel_risk_cfg *cfg, keel_err *err)
     risk->cfg.portfolio = risk->portfolio;
     risk->cfg.core_book = risk->core_book;
     risk->cfg.books = risk->books;
-    risk->state = risk_state_new(cfg->universe->n);
+    new_desk(risk, cfg);
+    risk->state = risk_state_new(cfg->universe->n, cfg->strategies_n);
     new_pending(&risk->pending, n);
     risk->inputs = keel_xcalloc(2 * KEEL_RISK_INPUT_STEPS, sizeof *risk->inputs);
     risk->scratch = keel_xcalloc(keel_risk_scratch_len(cfg->universe->n), sizeof(double));
@@ -66,11 +162,28 @@ keel_risk *keel_risk_new(const keel_risk_cfg *cfg, keel_err *err)
     return risk;
 }
 
+int risk_strategy_find(const keel_risk *risk, const char *name)
+{
+    int from = 0, to = risk->cfg.strategies_n;
+    while (from < to) {
+        const int at = from + (to - from) / 2;
+        const int order = strcmp(risk->strategies[at].name, name);
+        if (order == 0)
+            return at;
+        if (order < 0)
+            from = at + 1;
+        else
+            to = at;
+    }
+    return -1;
+}
+
 void keel_risk_free(keel_risk **risk)
 {
     if (risk == NULL || *risk == NULL)
         return;
     risk_state_free(&(*risk)->state);
+    free_desk(*risk);
     keel_free(&(*risk)->pending.shares);
     keel_free(&(*risk)->pending.numbers);
     keel_free(&(*risk)->pending.constraints);
@@ -180,6 +293,7 @@ keel_status keel_risk_on_portfolio(keel_risk *risk, const keel_portfolio_state *
     memset(s->core_micros, 0, bytes);
     for (int b = 0; b < portfolio->books_n; b++)
         keep_book(risk, b, &portfolio->books[b]);
+    risk_fold_portfolio(risk, portfolio);
     s->portfolios[ref->step % KEEL_RISK_INPUT_STEPS] = *ref;
     risk->pending.portfolio_heard = true;
     return KEEL_OK;
@@ -204,6 +318,7 @@ keel_status keel_risk_on_covariance(keel_risk *risk, const keel_covariance *cova
     slot->ref = *ref;
     slot->bar_ns = covariance->bar_ns;
     slot->basis = covariance->basis;
+    slot->has_matrix = true;
     memcpy(slot->packed, covariance->covariance, keel_packed_len(n) * sizeof(double));
     s->cov_step = ref->step > s->cov_step ? ref->step : s->cov_step;
     return KEEL_OK;

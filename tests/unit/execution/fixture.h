@@ -6,6 +6,7 @@
 #ifndef KEEL_TESTS_UNIT_EXECUTION_FIXTURE_H
 #define KEEL_TESTS_UNIT_EXECUTION_FIXTURE_H
 
+#include "common/base/mem.h"
 #include "services/execution/engine/execution.h"
 
 #include <stdio.h>
@@ -34,6 +35,32 @@ static inline keel_execution *engine(int64_t fee, int64_t slippage, double buffe
 {
     const keel_execution_cfg c = {"run-1", "main", "core", universe(), {fee, slippage}, buffer};
     return keel_execution_new(&c, NULL);
+}
+
+/* Core and `n` strategies "s000", "s001" ... */
+static inline keel_execution *engine_with(int n, int64_t fee, int64_t slippage)
+{
+    static keel_book_share books[KEEL_BOOKS_MAX];
+    keel_execution_cfg c = {"run-1", "main", "core", universe(), {fee, slippage}, 0.0};
+    snprintf(books[0].book, sizeof books[0].book, "core");
+    for (int b = 0; b < n; b++)
+        snprintf(books[b + 1].book, sizeof books[0].book, "s%03d", b);
+    c.books_n = n + 1;
+    c.books = books;
+    return keel_execution_new(&c, NULL);
+}
+
+/* Decision `seq`: strategy `s` shall hold `target` of instrument i. */
+static inline keel_decision decide(int s, uint64_t seq, int i, int64_t target)
+{
+    keel_decision d = {.decision_seq = seq, .seq = seq, .epoch_ns = 1, .accepted = true};
+    snprintf(d.strategy, sizeof d.strategy, "s%03d", s);
+    snprintf(d.symbol, sizeof d.symbol, "%c", 'A' + i);
+    keel_reason_set(&d.reason, KEEL_REASON_ACCEPTED, "ok");
+    d.intents_n = 1;
+    d.intents[0] = (keel_intent){.instrument = i, .target_qty_units = target, .version = seq};
+    snprintf(d.intents[0].book, sizeof d.intents[0].book, "s%03d", s);
+    return d;
 }
 
 static const int64_t prices_100[N] = {10000, 10000, 10000};

@@ -14,6 +14,7 @@
 static problem p;
 static keel_risk_out out;
 static const keel_book_share books[] = {{"core", 0.5}, {"momentum", 0.2}};
+static const keel_risk_strategy strategies[] = {{"momentum", 1}};
 
 static inline keel_risk_cfg cfg_of(void)
 {
@@ -27,6 +28,12 @@ static inline keel_risk_cfg cfg_of(void)
         .stop = {.max_drawdown = 0.05, .re_arm_ns = 3 * HOUR},
         .box_frac = 0.02,
         .max_input_age = 2,
+        .strategies_n = 1,
+        .strategies = strategies,
+        .sizing = {.base_frac = 0.01,
+                   .correlation_threshold = 0.7,
+                   .max_portfolio_risk = 0.02,
+                   .max_positions = 5},
     };
 }
 

@@ -62,6 +62,25 @@ Test(outputs, all_pass_the_codec)
     keel_arena_fini(&arena);
 }
 
+Test(outputs, halts_of_one_and_of_nobody_pass_the_codec)
+{
+    keel_taken_request requests[4] = {{"cli/1/1", "halt", "because", "ann", "momentum", ""},
+                                      {"cli/1/2", "halt", "because", "ann", "", "A03"},
+                                      {"cli/1/3", "halt", "because", "ann", "", "A01"},
+                                      {"cli/1/4", "resume", "because", "ann", "nobody", ""}};
+    keel_risk *risk = make();
+    keel_arena_init(&arena, 1 << 20);
+    cr_assert_eq(keel_risk_on_open(risk, 1, requests, 4), KEEL_OK);
+    give_inputs(risk, 1, 1000 * MICROS, 0);
+    close_step(risk);
+    cr_expect_eq(out.trading.strategies_n, 1);
+    cr_expect_eq(out.trading.assets_n, 2);
+    cr_expect_eq(out.breaches_n, 1);
+    send_all();
+    keel_risk_free(&risk);
+    keel_arena_fini(&arena);
+}
+
 Test(outputs, a_refusal_names_a_constraint_with_blanks)
 {
     keel_risk *risk = make();

@@ -288,8 +288,11 @@ Test(risk, names_a_configuration_that_makes_no_sense)
 {
     keel_risk *risk = make();
     keel_err err = {KEEL_OK, ""};
-    keel_risk_cfg bad[6];
-    for (int i = 0; i < 6; i++)
+    enum { BAD = 13 };
+    const keel_risk_strategy twins[] = {{"one", 1}, {"one", 1}}, greedy[] = {{"one", 21}};
+    const keel_risk_strategy nameless[] = {{"", 1}};
+    keel_risk_cfg bad[BAD];
+    for (int i = 0; i < BAD; i++)
         bad[i] = cfg_of();
     bad[0].stop.max_drawdown = 0;
     bad[1].stop.re_arm_ns = -1;
@@ -297,7 +300,15 @@ Test(risk, names_a_configuration_that_makes_no_sense)
     bad[3].max_input_age = KEEL_RISK_INPUT_STEPS;
     bad[4].limits.max_weight = 0;
     bad[5].books_n = KEEL_BOOKS_MAX + 1;
-    for (int i = 0; i < 6; i++) {
+    bad[6].sizing.base_frac = 0;
+    bad[7].sizing.correlation_threshold = 1;
+    bad[8].sizing.max_portfolio_risk = NAN;
+    bad[9].strategies_n = KEEL_STRATEGIES_MAX + 1;
+    bad[10].strategies_n = 2;
+    bad[10].strategies = twins;
+    bad[11].strategies = greedy;
+    bad[12].strategies = nameless;
+    for (int i = 0; i < BAD; i++) {
         err.text[0] = '\0';
         cr_expect_null(keel_risk_new(&bad[i], &err), "case %d", i);
         cr_expect_neq(err.text[0], '\0', "case %d", i);

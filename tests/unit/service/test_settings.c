@@ -61,14 +61,17 @@ Test(settings, defaults_are_the_documents, .fini = stop) /* CF01-CF07 CF09 CF15 
     cr_assert_neq(u.hash, 0);
 }
 
-Test(settings, documents_overrides_are_taken, .fini = stop) /* CF05 */
+Test(settings, documents_overrides_are_taken, .fini = stop) /* CF02, CF04, CF05 */
 {
-    cr_assert_eq(load(INSTRUMENTS "portfolio: {correlation_threshold: 0.7, max_drawdown: 3%,\n"
+    cr_assert_eq(load(INSTRUMENTS "portfolio: {correlation_threshold: 0.65, max_drawdown: 3%,\n"
+                                  "  max_portfolio_risk: 1.5%,\n"
                                   "  position_sizing: correlation_adjusted, max_positions: 3}\n"
                                   "advanced_portfolio: {core_settings: {enable_ml: no,\n"
                                   "  enable_correlation: off, enable_optimization: false}}\n"),
                  KEEL_OK, "%s", err.text);
     cr_assert_eq(s.max_drawdown, 0.03);
+    cr_assert_eq(s.correlation_threshold, 0.65);
+    cr_assert_eq(s.max_portfolio_risk, 0.015);
     cr_assert_eq(s.max_positions, 3);
     cr_assert_not(s.enable_correlation || s.enable_optimization);
 }
@@ -166,10 +169,12 @@ Test(settings, refuses_by_place_and_name, .fini = stop) /* AL12 CF16 */
         {INSTRUMENTS "portfolio: {rebalancing_frequency: 0}\n", "shorter than a bar"},
         {INSTRUMENTS "portfolio: {name: a b}\n", "portfolio.name: \"a b\""},
         {INSTRUMENTS "portfolio: {max_drawdown: 5}\n", "did you mean 0.05 or 5%"},
-        {INSTRUMENTS "portfolio: {correlation_threshold: 0.65}\n",
-         "portfolio.correlation_threshold: not available yet"}, /* CF02 */
-        {INSTRUMENTS "portfolio: {max_portfolio_risk: 3%}\n",
-         "portfolio.max_portfolio_risk: not available yet"}, /* CF04 */
+        {INSTRUMENTS "portfolio: {correlation_threshold: 1}\n",
+         "portfolio.correlation_threshold: \"1\" is out of range"}, /* CF02 */
+        {INSTRUMENTS "portfolio: {correlation_threshold: 70}\n", "did you mean 0.7 or 70%"},
+        {INSTRUMENTS "portfolio: {max_portfolio_risk: 0}\n",
+         "portfolio.max_portfolio_risk: \"0\" is out of range"}, /* CF04 */
+        {INSTRUMENTS "portfolio: {max_portfolio_risk: 2}\n", "did you mean 0.02 or 2%"},
         {INSTRUMENTS "portfolio: {position_sizing: risk_parity}\n",
          "portfolio.position_sizing: not available yet (other sizings); today it is "
          "correlation_adjusted"},

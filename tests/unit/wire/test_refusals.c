@@ -234,7 +234,8 @@ Test(refusals, execution)
     PUT(order_plan, ((keel_order *)x.orders)[0].instrument = 2, KEEL_EINVAL);
     PUT(order_plan, ((keel_order *)x.orders)[2].instrument = 512, KEEL_ERANGE);
     PUT(order_plan, ((keel_order *)x.orders)[2].books_n = 0, KEEL_EINVAL);
-    PUT(order_plan, ((keel_order *)x.orders)[2].books_n = 9, KEEL_ETOOBIG);
+    PUT(order_plan, ((keel_order *)x.orders)[2].books_n = 65, KEEL_ETOOBIG);
+    PUT(order_plan, ((keel_order *)x.orders)[2].books[0].qty_units++, KEEL_EINVAL);
     PUT(order_plan, ((keel_order *)x.orders)[0].limit_lo_units = 90001, KEEL_EINVAL);
     PUT(order_plan, x.consumed_decisions = NULL, KEEL_EINVAL);
     PUT(order_plan, x.orders = NULL, KEEL_EINVAL);
@@ -253,6 +254,8 @@ Test(refusals, execution)
     PUT(plan_done, ((keel_held_position *)x.positions)[0].stop_units = -1, KEEL_ERANGE);
     GET(plan_done, PlanDone, m->portfolio = "", KEEL_EFORMAT);
     GET(plan_done, PlanDone, m->positions[0]->target_units = -2, KEEL_ERANGE);
+    PUT(plan_done, ((keel_held_position *)x.positions)[0].valid_until_ns = -1, KEEL_ERANGE);
+    PUT(plan_done, ((keel_held_position *)x.positions)[0].intent_version = 0, KEEL_EINVAL);
 }
 
 Test(refusals, ledger)
