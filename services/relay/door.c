@@ -8,6 +8,7 @@
 #include "common/service/names.h"
 #include "common/wire/wire.h"
 #include "services/relay/admit.h"
+#include "services/relay/alerts.h"
 #include "services/relay/lvc.h"
 #include "services/relay/zap.h"
 
@@ -24,6 +25,7 @@ enum {
     ARENA_BYTES = 1 << 20,
     FRAME_BYTES = 96 << 10, /* requests, replies and heartbeats of the relay's own making */
     ENDPOINT_BYTES = 256,
+    FOLDER_BYTES = 128,
     EVENT_BYTES = 6,
 };
 
@@ -36,7 +38,9 @@ enum { IN_INSIDE, OUT_INSIDE, OUT, IN, EVENTS_OUT, EVENTS_IN, SOCKETS };
 
 struct relay_door {
     relay_door_cfg cfg;
-    relay_keys keys;
+    keel_key_pair pair; /* the door's own */
+    keel_keys *keys;    /* owned */
+    relay_alerts *alerts;
     void *ctx;
     relay_zap *zap;
     void *sockets[SOCKETS];
@@ -49,6 +53,7 @@ struct relay_door {
     uint64_t replies;
     uint64_t step_seen;
     uint64_t keys_refused; /* as counted so far */
+    uint64_t keys_unread;
     bool wants_end;
 };
 
@@ -57,11 +62,11 @@ static const keel_cfg_row rows[] = {
     {KEEL_CFG_T_STR, "relay.out", FIELD(out), "ipc://{run}/door-out.sock", "1", "200", "",
      "clients read here"},
     {KEEL_CFG_T_STR, "relay.in", FIELD(in), "ipc://{run}/door-in.sock", "1", "200", "",
-     "clients ask here"},
+     "clients send here"},
     {KEEL_CFG_T_STR, "relay.out_tcp", FIELD(out_tcp), "", NULL, "200", "",
      "clients read here too, e.g. tcp://127.0.0.1:7180; empty = not"},
     {KEEL_CFG_T_STR, "relay.in_tcp", FIELD(in_tcp), "", NULL, "200", "",
-     "clients ask here too, e.g. tcp://127.0.0.1:7181; empty = not"},
+     "clients send here too, e.g. tcp://127.0.0.1:7181; empty = not"},
     {KEEL_CFG_T_INT, "relay.cache_topics", FIELD(cache_topics), "4096", "1", "65536", "topics",
      "last values kept for who comes late"},
     {KEEL_CFG_T_INT, "relay.cache_mib", FIELD(cache_mib), "256", "1", "4096", "MiB",
@@ -144,6 +149,14 @@ static void heartbeat(relay_door *door)
 
 /* ---- from inside ---- */
 
+/* What only services say to each other, and what clients say to them: whoever reads outside gets
+ * none of it. */
+static bool stays_inside(keel_topic which)
+{
+    return which == KEEL_TOPIC_REQUEST || which == KEEL_TOPIC_RESEND ||
+           which == KEEL_TOPIC_SIGNAL || which == KEEL_TOPIC_HELLO || which == KEEL_TOPIC_RECEIPT;
+}
+
 /* Keep the newest of what late readers need; true when the frame may go out. */
 static bool judge_inside(relay_door *door, const char *topic, size_t topic_len, zmq_msg_t *frame)
 {
@@ -159,6 +172,10 @@ static bool judge_inside(relay_door *door, const char *topic, size_t topic_len, 
     }
     if (strcmp(e.run_id, door->cfg.run_id) != 0) {
         keel_count(door->cfg.obs, "inside_other_run", 1);
+        return false;
+    }
+    if (stays_inside(which)) {
+        keel_count(door->cfg.obs, "inside_kept", 1);
         return false;
     }
     const keel_topic_class class = keel_topic_describe(which)->topic_class;
@@ -256,17 +273,41 @@ static void fill_status(const relay_door *door, keel_status_report *s)
     }
 }
 
-/* Requests to the relay itself. */
-static void answer(relay_door *door, const relay_admission *in)
+/* An empty reply to a request, in the arena, which is the relay's own again: what a client sent may
+ * have filled it. */
+static keel_reply *begin_reply(relay_door *door, const relay_admission *in)
 {
+    keel_arena_reset(&door->arena);
     keel_reply *reply = keel_arena_take(&door->arena, 1, sizeof *reply);
-    uint8_t *payload = keel_arena_take(&door->arena, FRAME_BYTES / 2, 1);
     const keel_message_id *id = &in->envelope.id;
-    size_t len;
-    KEEL_ASSERT(reply != NULL && payload != NULL);
+    KEEL_ASSERT(reply != NULL);
     memcpy(reply->requester, in->request.requester, sizeof reply->requester);
     snprintf(reply->request_id, sizeof reply->request_id, "%s/%lld/%llu", id->source,
              (long long)id->epoch_ns, (unsigned long long)id->seq);
+    return reply;
+}
+
+static void send_reply(relay_door *door, const relay_admission *in, const keel_reply *reply)
+{
+    uint8_t *payload = keel_arena_take(&door->arena, FRAME_BYTES / 2, 1);
+    size_t len;
+    KEEL_ASSERT(payload != NULL);
+    if (keel_wire_put_reply(reply, payload, FRAME_BYTES / 2, &len) != KEEL_OK) {
+        keel_count(door->cfg.obs, "own_not_encoded", 1);
+        return;
+    }
+    keel_envelope e = own_envelope(door, KEEL_PAYLOAD_REPLY, ++door->replies);
+    e.cause = in->envelope.id;
+    memcpy(e.trace_id, in->envelope.trace_id, sizeof e.trace_id);
+    e.payload = payload;
+    e.payload_len = len;
+    publish_own(door, KEEL_TOPIC_REPLY, reply->requester, &e);
+}
+
+/* Requests to the relay itself. */
+static void answer(relay_door *door, const relay_admission *in)
+{
+    keel_reply *reply = begin_reply(door, in);
     reply->ok = true;
     if (in->request.ask == KEEL_ASK_STATUS) {
         reply->has_status = true;
@@ -282,38 +323,68 @@ static void answer(relay_door *door, const relay_admission *in)
         snprintf(reply->error, sizeof reply->error, "%s: the relay keeps no state to do it with",
                  keel_ask_name(in->request.ask));
     }
-    if (keel_wire_put_reply(reply, payload, FRAME_BYTES / 2, &len) != KEEL_OK) {
-        keel_count(door->cfg.obs, "own_not_encoded", 1);
-        return;
-    }
-    keel_envelope e = own_envelope(door, KEEL_PAYLOAD_REPLY, ++door->replies);
-    e.cause = in->envelope.id;
-    memcpy(e.trace_id, in->envelope.trace_id, sizeof e.trace_id);
-    e.payload = payload;
-    e.payload_len = len;
-    publish_own(door, KEEL_TOPIC_REPLY, reply->requester, &e);
+    send_reply(door, in, reply);
 }
 
-static void take_request(relay_door *door, const relay_knock *knock)
+/* Who asks as itself, but for what its key has no right to, is told so instead of left waiting. */
+static void tell_no_right(relay_door *door, const relay_admission *in)
 {
-    relay_admission in = {0};
-    const relay_gate gate = {&door->keys, door->cfg.run_id, &door->arena, door->frame, FRAME_BYTES};
-    const relay_verdict verdict = relay_admit(&gate, knock, clock_ns(CLOCK_REALTIME), &in);
-    keel_count(door->cfg.obs, relay_verdict_counter(verdict), 1);
-    if (verdict != RELAY_ADMITTED) {
-        keel_log(door->cfg.obs, KEEL_LOG_WARN, "refused", "why=%s key=%s",
-                 relay_verdict_counter(verdict), knock->user != NULL ? knock->user : "none");
-        return;
-    }
-    keel_log(door->cfg.obs, KEEL_LOG_INFO, "request", "ask=%s service=%s key=%s",
-             keel_ask_name(in.request.ask), in.request.service, knock->user);
-    if (strcmp(in.request.service, "relay") == 0)
-        answer(door, &in);
-    else if (zmq_send(door->sockets[OUT_INSIDE], in.topic, strlen(in.topic), ZMQ_SNDMORE) >= 0)
-        (void)zmq_send(door->sockets[OUT_INSIDE], door->frame, in.len, 0);
+    settle_readers(door);
+    keel_reply *reply = begin_reply(door, in);
+    snprintf(reply->error, sizeof reply->error, "key %s has no right to ask for %s", in->key->name,
+             keel_ask_name(in->request.ask));
+    send_reply(door, in, reply);
 }
 
-static bool from_asker(relay_door *door)
+/* ---- from those who send ---- */
+
+static int64_t clock_ms(void)
+{
+    return clock_ns(CLOCK_MONOTONIC) / KEEL_NS_PER_MS;
+}
+
+static void refuse(relay_door *door, const relay_knock *knock, const relay_admission *in,
+                   relay_verdict verdict)
+{
+    const char *why = relay_verdict_counter(verdict);
+    const char *user = knock->user != NULL ? knock->user : "none";
+    keel_count(door->cfg.obs, why, 1);
+    relay_alert(door->alerts, door->cfg.obs, clock_ms(), in->key != NULL ? in->key->name : user,
+                why);
+    if (verdict == RELAY_NO_RIGHT && in->which == KEEL_TOPIC_REQUEST)
+        tell_no_right(door, in);
+}
+
+static void take_request(relay_door *door, const relay_admission *in)
+{
+    settle_readers(door);
+    keel_log(door->cfg.obs, KEEL_LOG_INFO, "request", "ask=%s service=%s key=%s",
+             keel_ask_name(in->request.ask), in->request.service, in->key->name);
+    if (strcmp(in->request.service, "relay") == 0)
+        answer(door, in);
+    else if (zmq_send(door->sockets[OUT_INSIDE], in->topic, strlen(in->topic), ZMQ_SNDMORE) >= 0)
+        (void)zmq_send(door->sockets[OUT_INSIDE], door->frame, in->len, 0);
+}
+
+static void take_knock(relay_door *door, const relay_knock *knock, zmq_msg_t *frame)
+{
+    relay_admission in;
+    const relay_gate gate = {door->keys, door->cfg.run_id, &door->arena, door->frame, FRAME_BYTES};
+    const relay_verdict verdict = relay_admit(&gate, knock, clock_ns(CLOCK_REALTIME), &in);
+    if (verdict != RELAY_ADMITTED) {
+        refuse(door, knock, &in, verdict);
+        return;
+    }
+    keel_count(door->cfg.obs, in.counter, 1);
+    if (in.which == KEEL_TOPIC_REQUEST) {
+        take_request(door, &in);
+        return;
+    }
+    if (zmq_send(door->sockets[OUT_INSIDE], in.topic, strlen(in.topic), ZMQ_SNDMORE) >= 0)
+        (void)zmq_msg_send(frame, door->sockets[OUT_INSIDE], 0);
+}
+
+static bool from_sender(relay_door *door)
 {
     uint8_t topic[KEEL_TOPIC_MAX];
     const int n = zmq_recv(door->sockets[IN], topic, sizeof topic, ZMQ_DONTWAIT);
@@ -321,13 +392,15 @@ static bool from_asker(relay_door *door)
         return false;
     zmq_msg_t frame;
     zmq_msg_init(&frame);
-    if (!take_frame(door->sockets[IN], &frame) || (size_t)n >= sizeof topic) {
-        keel_count(door->cfg.obs, relay_verdict_counter(RELAY_MALFORMED), 1);
+    const bool whole = take_frame(door->sockets[IN], &frame) && (size_t)n < sizeof topic;
+    const relay_knock knock = {zmq_msg_gets(&frame, "User-Id"), topic, (size_t)n,
+                               zmq_msg_data(&frame), zmq_msg_size(&frame)};
+    if (whole) {
+        take_knock(door, &knock, &frame);
     } else {
-        const relay_knock knock = {zmq_msg_gets(&frame, "User-Id"), topic, (size_t)n,
-                                   zmq_msg_data(&frame), zmq_msg_size(&frame)};
-        settle_readers(door);
-        take_request(door, &knock);
+        const relay_admission in = {
+            .key = knock.user != NULL ? keel_keys_find(door->keys, knock.user) : NULL};
+        refuse(door, &knock, &in, RELAY_MALFORMED);
     }
     zmq_msg_close(&frame);
     return true;
@@ -360,9 +433,30 @@ static void count_refused_keys(relay_door *door)
     if (now == door->keys_refused)
         return;
     keel_count(door->cfg.obs, "keys_refused", now - door->keys_refused);
-    keel_log(door->cfg.obs, KEEL_LOG_WARN, "refused", "why=unknown_key n=%llu",
-             (unsigned long long)(now - door->keys_refused));
+    relay_alert(door->alerts, door->cfg.obs, clock_ms(), "none", "unknown_key");
     door->keys_refused = now;
+}
+
+/* Keys that came, went, or have other rights now; between frames, never within one. */
+static void adopt_keys(relay_door *door)
+{
+    const uint64_t unread = relay_zap_unread(door->zap);
+    keel_keys *fresh = relay_zap_news(door->zap);
+    if (unread != door->keys_unread) {
+        keel_count(door->cfg.obs, "keys_unread", unread - door->keys_unread);
+        keel_log(door->cfg.obs, KEEL_LOG_ERROR, "keys_unread",
+                 "the keys that were known stay in force");
+        door->keys_unread = unread;
+    }
+    if (fresh == NULL)
+        return;
+    keel_keys_free(&door->keys);
+    door->keys = fresh;
+    keel_count(door->cfg.obs, "keys_loaded", 1);
+    keel_log(door->cfg.obs, KEEL_LOG_INFO, "keys", "n=%d refused=%d", fresh->n, fresh->refused_n);
+    if (fresh->refused_n > 0)
+        keel_log(door->cfg.obs, KEEL_LOG_ERROR, "bad_key", "reason=%s",
+                 keel_obs_quote(door->cfg.obs, fresh->refused.text));
 }
 
 bool relay_door_turn(relay_door *door, int extra_fd, int timeout_ms)
@@ -375,12 +469,13 @@ bool relay_door_turn(relay_door *door, int extra_fd, int timeout_ms)
     items[SOCKETS] = (zmq_pollitem_t){NULL, extra_fd, ZMQ_POLLIN, 0};
     (void)zmq_poll(items, extra_fd >= 0 ? SOCKETS + 1 : SOCKETS,
                    left_ms < timeout_ms ? left_ms : timeout_ms);
+    adopt_keys(door);
     uint8_t spare[KEEL_TOPIC_MAX + 1]; /* who of the services joined is nothing to the relay */
     for (int i = 0; i < BATCH && from_reader(door); i++)
         ;
     for (int i = 0; i < BATCH && from_inside(door); i++)
         ;
-    for (int i = 0; i < BATCH && from_asker(door); i++)
+    for (int i = 0; i < BATCH && from_sender(door); i++)
         ;
     for (int i = 0; i < BATCH && (from_events(door, EVENTS_OUT) | from_events(door, EVENTS_IN));
          i++)
@@ -405,7 +500,7 @@ static keel_status make_sockets(relay_door *door, keel_err *err)
                                  .msg_bytes_max = KEEL_MSG_BYTES_CLIENT,
                                  .verbose = true,
                                  .welcome = RELAY_WELCOME,
-                                 .server_secret = door->keys.door_secret,
+                                 .server_secret = door->pair.secret_key,
                                  .zap_domain = RELAY_DOMAIN_OUT};
     keel_socket_cfg in = out;
     in.zap_domain = RELAY_DOMAIN_IN;
@@ -454,16 +549,32 @@ static keel_status connect_inside(const relay_door *door, keel_err *err)
     return KEEL_OK;
 }
 
+/* The folder of keys, with what a run cannot do without. */
+static keel_status have_keys(relay_door *door, char folder[FOLDER_BYTES], keel_err *err)
+{
+    keel_key_pair operator_pair;
+    const int n = snprintf(folder, FOLDER_BYTES, "%s/keys", door->cfg.dir);
+    if (n < 0 || n >= FOLDER_BYTES)
+        return keel_err_set(err, KEEL_ETOOBIG, "run.dir: %.200s is too long", door->cfg.dir);
+    KEEL_TRY(keel_keys_folder(folder, err));
+    const keel_status status = keel_key_pair_have(folder, KEEL_KEY_OPERATOR, &operator_pair, err);
+    explicit_bzero(&operator_pair, sizeof operator_pair);
+    KEEL_TRY(status);
+    return keel_key_pair_have(folder, KEEL_KEY_DOOR, &door->pair, err);
+}
+
 static keel_status set_up(relay_door *door, keel_err *err)
 {
-    KEEL_TRY(relay_keys_load(door->cfg.dir, &door->keys, err));
+    char folder[FOLDER_BYTES];
+    KEEL_TRY(have_keys(door, folder, err));
     door->ctx = zmq_ctx_new();
     KEEL_ASSERT(door->ctx != NULL);
-    door->zap = relay_zap_start(door->ctx, &door->keys, err);
+    door->zap = relay_zap_start(door->ctx, folder, err);
     if (door->zap == NULL)
         return KEEL_EIO;
-    KEEL_TRY(relay_self_test(door->ctx, door->keys.door_secret, door->keys.door_public,
-                             door->cfg.dir, err));
+    adopt_keys(door);
+    KEEL_TRY(relay_self_test(door->ctx, door->pair.secret_key, door->pair.public_key, door->cfg.dir,
+                             err));
     door->keys_refused = relay_zap_refused(door->zap);
     KEEL_TRY(make_sockets(door, err));
     KEEL_TRY(connect_inside(door, err));
@@ -479,6 +590,7 @@ relay_door *relay_door_open(const relay_door_cfg *cfg, keel_err *err)
     door->cfg = *cfg;
     door->lvc = relay_lvc_new(cfg->cache_topics, (int64_t)cfg->cache_mib << 20);
     door->frame = keel_xcalloc(FRAME_BYTES, 1);
+    door->alerts = keel_xcalloc(1, sizeof *door->alerts);
     door->epoch_ns = clock_ns(CLOCK_REALTIME);
     keel_arena_init(&door->arena, ARENA_BYTES);
     const mode_t mask = umask(077); /* sockets and keys are for this user */
@@ -502,6 +614,9 @@ void relay_door_close(relay_door **door)
     if (d->ctx != NULL)
         zmq_ctx_term(d->ctx);
     keel_arena_fini(&d->arena);
+    keel_keys_free(&d->keys);
+    keel_free(&d->alerts);
     keel_free(&d->frame);
+    explicit_bzero(&d->pair, sizeof d->pair);
     keel_free(door);
 }

@@ -1,11 +1,13 @@
-/* door.h - the border of the bus: everything out to those with a key, requests in.
+/* door.h - the border of the bus: everything out to those with a key, in what each has a right to.
  *
  * ROOM     services/relay. Nothing but ZeroMQ: a door that waits for a disk or a database loses
  *          messages, so it has neither.
- * SHAPE    Inside: a SUB on every service's outbox, an XPUB outbox {run}/relay.pub for admitted
- *          requests and the heartbeat. Outside, CURVE: an XPUB that sends all topics, welcomes
- *          readers and sends them the last values (lvc.h); a SUB that takes requests (admit.h).
- *          Frames from inside go out as they are, byte for byte.
+ * SHAPE    Inside: a SUB on every service's outbox, an XPUB outbox {run}/relay.pub for what was
+ *          admitted and the heartbeat. Outside, CURVE: an XPUB that sends all topics but those that
+ *          only services need, welcomes readers and sends them the last values (lvc.h); a SUB that
+ *          takes signals and requests (admit.h). Frames go as they are, byte for byte; only
+ *          requests are packed anew. A turn takes at most 256 frames of each socket, so that one
+ *          that is flooded does not starve the others.
  * THREADS  one, beside the one that checks keys (zap.h).
  */
 #ifndef KEEL_SERVICES_RELAY_DOOR_H
@@ -24,7 +26,7 @@ typedef struct relay_door_cfg {
     const char *endpoint; /* template of the services' outboxes */
     bool lockstep;        /* said in the heartbeat */
     const char *out;      /* relay.out: they read here; templates with {run} */
-    const char *in;       /* relay.in: they ask here */
+    const char *in;       /* relay.in: they send here */
     const char *out_tcp;  /* "" = none */
     const char *in_tcp;
     int cache_topics;

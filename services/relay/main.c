@@ -1,11 +1,13 @@
 /* relay(8) - the door of the bus for strategies, subscribers and operators.
  *
- * IN      every topic of every service; v1.request.{service}. from outside, by key
- * OUT     every topic to outside, last values first; v1.request.{service}. inside, with the name of
- *         the key; v1.hb.relay. each 100 ms; v1.reply.{requester}. to what it is asked itself
- * KEEPS   nothing but the keys in {run}/keys; last values live in memory
- * COUNTS  messages_out subscriptions last_values_out requests_in keys_refused handshakes_refused
- *         in_* inside_* cache_full disconnected
+ * IN      every topic of every service; from outside, as far as the key has a right to it,
+ *         v1.signal|hello|step.{strategy}. v1.resend.feed. v1.request.{service}.
+ * OUT     the topics of services to outside, last values first; inside what was admitted, requests
+ *         with the name of the key; v1.hb.relay. each 100 ms; v1.reply.{requester}. to what it is
+ *         asked itself
+ * KEEPS   nothing but the keys and rights in {run}/keys; last values live in memory
+ * COUNTS  messages_out subscriptions last_values_out signals_in hellos_in steps_in resends_in
+ *         requests_in keys_* handshakes_refused in_* inside_* cache_full disconnected
  * FAILS   exits 1 when a stranger's key is let in at the start, or when the key check ends
  */
 #include "common/base/assert.h"
@@ -18,6 +20,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <time.h>
 #include <unistd.h>
@@ -145,9 +148,22 @@ static int signals(void)
     return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 }
 
+/* As many descriptors as the system allows: each client holds three, and each connection that says
+ * nothing one, until its handshake is given up. */
+static unsigned long long raise_descriptors(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+        return 0;
+    const rlim_t before = limit.rlim_cur;
+    limit.rlim_cur = limit.rlim_max;
+    return setrlimit(RLIMIT_NOFILE, &limit) == 0 ? limit.rlim_cur : before;
+}
+
 static int serve(const relay_door_cfg *cfg, const flags *f)
 {
     keel_err err = {0};
+    const unsigned long long descriptors = raise_descriptors();
     const int fd = signals(); /* before libzmq's threads, which inherit the mask */
     relay_door_cfg with_obs = *cfg;
     keel_obs *obs = keel_obs_new("relay", f->level, stderr, wall_ns, NULL);
@@ -156,8 +172,8 @@ static int serve(const relay_door_cfg *cfg, const flags *f)
     if (door == NULL) {
         keel_log(obs, KEEL_LOG_ERROR, "fatal", "reason=%s", keel_obs_quote(obs, err.text));
     } else {
-        keel_log(obs, KEEL_LOG_INFO, "started", "version=%s run=%s pid=%d", KEEL_VERSION,
-                 cfg->run_id, (int)getpid());
+        keel_log(obs, KEEL_LOG_INFO, "started", "version=%s run=%s pid=%d descriptors=%llu",
+                 KEEL_VERSION, cfg->run_id, (int)getpid(), descriptors);
         while (!relay_door_turn(door, fd, TURN_MS))
             ;
         keel_log(obs, KEEL_LOG_INFO, "stopped", "messages_out=%llu",

@@ -32,7 +32,7 @@ RULES = [
          ("common/base/assert.c", "common/base/mem.c",  # last words before the abort
           "common/config/print.c", "common/obs/obs.c", "common/service/main.c",
           "services/backtest/", "services/cli/", "services/feed/report.c",
-          "services/relay/keys.c", "services/relay/main.c", "services/relay/selftest.c",
+          "services/relay/main.c", "services/relay/selftest.c",
           "services/relay/zap.c")),
     Rule("sleeps", "sleep usleep nanosleep", ("services/cli/terminal.c", "services/relay/")),
     Rule("starts a program", "system popen fork vfork execv execvp execve execl execlp",

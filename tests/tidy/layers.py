@@ -10,6 +10,7 @@ ROOMS = {
     "common/domain/": ("common/base/", "common/num/"),
     "common/wire/": ("common/base/", "common/domain/", "keel/v1/"),
     "common/bus/": OUTER,
+    "common/keys/": OUTER,
     "common/cache/": OUTER,
     "common/config/": ("common/base/",),
     "common/obs/": ("common/base/",),
@@ -31,7 +32,7 @@ LIBRARIES = {
     "xxhash.h": ("common/base/hash.c",),
     "yaml.h": ("common/config/yaml.c", "services/cli/run_config.c"),
     "zlib.h": ("services/feed/files.c",),
-    "zmq.h": ("common/bus/", "common/client/", "services/relay/"),
+    "zmq.h": ("common/bus/", "common/client/", "common/keys/files.c", "services/relay/"),
 }
 
 

@@ -1,9 +1,9 @@
 #include "common/base/timefmt.h"
 #include "common/bus/socket.h"
 #include "common/client/client.h"
+#include "common/keys/keys.h"
 #include "common/wire/wire.h"
 #include "services/relay/door.h"
-#include "services/relay/keys.h"
 #include "services/relay/zap.h"
 
 #include <arpa/inet.h>
@@ -158,6 +158,7 @@ static void remove_files(void)
                                         "keys/operator.secret",
                                         "keys/alice.public",
                                         "keys/alice.secret",
+                                        "keys/alice.rights",
                                         "keys",
                                         "feed.pub",
                                         "risk.pub",
@@ -458,21 +459,18 @@ Test(door, answers_for_itself, .init = start, .fini = stop)
     cr_assert_eq(keel_counted(obs, "in_unknown_service"), 1);
 }
 
-/* An asker with a good key that sends what it likes. */
-static void *raw_asker(void)
+/* One with a good key, which sends what it likes. */
+static void *raw_sender(const char *name)
 {
-    relay_keys keys;
-    char pair[2][41];
-    cr_assert_eq(relay_keys_load(dir, &keys, NULL), KEEL_OK);
-    FILE *in = fopen(path("keys/operator.secret"), "r");
-    cr_assert_eq(fscanf(in, "%40s %40s", pair[0], pair[1]), 2);
-    fclose(in);
+    keel_key_pair of_door, own;
+    cr_assert_eq(keel_key_pair_have(path("keys"), "door", &of_door, NULL), KEEL_OK);
+    cr_assert_eq(keel_key_pair_have(path("keys"), name, &own, NULL), KEEL_OK);
     const keel_socket_cfg cfg = {.hwm = 1000,
                                  .msg_bytes_max = KEEL_MSG_BYTES_INSIDE,
                                  .verbose = true,
-                                 .server_public = keys.door_public,
-                                 .client_public = pair[0],
-                                 .client_secret = pair[1]};
+                                 .server_public = of_door.public_key,
+                                 .client_public = own.public_key,
+                                 .client_secret = own.secret_key};
     void *s = keel_socket_new(ctx, ZMQ_XPUB, &cfg, NULL);
     cr_assert_not_null(s);
     cr_assert_eq(keel_socket_connect(s, endpoint("door-in.sock"), NULL), KEEL_OK);
@@ -485,7 +483,7 @@ Test(door, oversized_and_malformed_frames_do_not_come_in, .init = start, .fini =
     static uint8_t big[70 << 10];
     static keel_reply reply;
     static const char topic[] = "v1.request.risk.";
-    void *raw = raw_asker();
+    void *raw = raw_sender("operator");
     zmq_send(raw, topic, strlen(topic), ZMQ_SNDMORE);
     zmq_send(raw, "\x01\x02", 2, 0);
     zmq_send(raw, topic, strlen(topic), 0);
@@ -505,6 +503,194 @@ Test(door, oversized_and_malformed_frames_do_not_come_in, .init = start, .fini =
     cr_assert_eq(keel_counted(obs, "in_wrong_type"), 1);
     cr_assert_eq(keel_counted(obs, "requests_in"), 1);
     cr_assert_geq(keel_counted(obs, "disconnected"), 1);
+}
+
+/* ---- strategies ---- */
+
+/* A frame of `sender` on a topic, as it would be on the wire; its length. */
+static size_t frame_of(const char *source, keel_payload type, uint64_t seq, const uint8_t *payload,
+                       size_t payload_len, uint8_t out[4096])
+{
+    size_t len;
+    keel_envelope e = {.type = type, .payload = payload, .payload_len = payload_len};
+    strcpy(e.id.source, source);
+    strcpy(e.run_id, "test-1");
+    e.id.epoch_ns = 5;
+    e.id.seq = seq;
+    cr_assert_eq(keel_wire_put_envelope(&e, out, 4096, &len), KEEL_OK);
+    return len;
+}
+
+static void send_frame(void *sender, const char *topic, const uint8_t *frame, size_t len)
+{
+    cr_assert_geq(zmq_send(sender, topic, strlen(topic), ZMQ_SNDMORE), 0);
+    cr_assert_geq(zmq_send(sender, frame, len, 0), 0);
+}
+
+static void send_signal(void *sender, const char *strategy, uint64_t seq)
+{
+    char topic[KEEL_TOPIC_MAX];
+    uint8_t frame[4096];
+    const size_t len = frame_of(strategy, KEEL_PAYLOAD_SIGNAL, seq, (const uint8_t *)"?", 1, frame);
+    snprintf(topic, sizeof topic, "v1.signal.%s.", strategy);
+    send_frame(sender, topic, frame, len);
+}
+
+/* The next message inside that is no heartbeat; its length, its topic and bytes. */
+static size_t next_inside(char topic[KEEL_TOPIC_MAX], uint8_t frame[4096])
+{
+    for (;;) {
+        zmq_pollitem_t item = {risk_in, 0, ZMQ_POLLIN, 0};
+        cr_assert_eq(zmq_poll(&item, 1, WAIT_MS), 1);
+        const int n = zmq_recv(risk_in, topic, KEEL_TOPIC_MAX - 1, 0);
+        topic[n] = '\0';
+        const int len = zmq_recv(risk_in, frame, 4096, 0);
+        if (strcmp(topic, HB) != 0)
+            return (size_t)len;
+    }
+}
+
+/* Wait until the door has counted that many. */
+static void await_count(const char *counter, uint64_t n)
+{
+    static keel_reply reply;
+    const keel_request request = {.service = "relay", .ask = KEEL_ASK_STATUS};
+    keel_client *c = open_client();
+    uint64_t counted = 0;
+    for (int i = 0; i < WAIT_MS / 10 && counted < n; i++) {
+        cr_assert_eq(keel_client_ask(c, &request, WAIT_MS, &reply), KEEL_OK);
+        for (int k = 0; k < reply.status.counters_n; k++)
+            if (strcmp(reply.status.counters[k].name, counter) == 0)
+                counted = reply.status.counters[k].value;
+        usleep(10000);
+    }
+    keel_client_close(&c);
+    cr_assert_geq(counted, n, "%s", counter);
+}
+
+/* Give a key to a name and wait until the door lets it in. */
+static void add_key(const char *name)
+{
+    char secret[64];
+    keel_err err = {0};
+    keel_client *c = NULL;
+    cr_assert_eq(keel_key_add(path("keys"), name, false, &err), KEEL_OK, "%s", err.text);
+    snprintf(secret, sizeof secret, "keys/%s.secret", name);
+    for (int i = 0; i < 200 && c == NULL; i++) {
+        keel_client_cfg cfg = client_cfg();
+        cfg.name = name;
+        cfg.secret_key = path(secret);
+        c = keel_client_open(&cfg, &err);
+        usleep(10000);
+    }
+    cr_assert_not_null(c, "%s", err.text);
+    keel_client_close(&c);
+}
+
+Test(door, what_a_strategy_may_send_goes_in_byte_for_byte, .init = start, .fini = stop)
+{
+    char topic[KEEL_TOPIC_MAX];
+    uint8_t sent[4096], got[4096], payload[256];
+    size_t n;
+    risk_hears_the_relay();
+    add_key("alice");
+    void *alice = raw_sender("alice");
+    size_t len = frame_of("alice", KEEL_PAYLOAD_SIGNAL, 1, (const uint8_t *)"\xff?", 2, sent);
+    sent[len++] = 0x60; /* a field this version does not know: kept */
+    sent[len++] = 0x01;
+    send_frame(alice, "v1.signal.alice.", sent, len);
+    cr_assert_eq(next_inside(topic, got), len);
+    cr_assert_str_eq(topic, "v1.signal.alice.");
+    cr_assert_eq(memcmp(sent, got, len), 0);
+    send_frame(alice, "v1.signal.alice.", sent, len);
+    cr_assert_eq(next_inside(topic, got), len, "a frame sent again goes in again");
+    send_signal(alice, "bob", 1);
+    const keel_resend resend = {"feed", "alice", 1, 64};
+    cr_assert_eq(keel_wire_put_resend(&resend, payload, sizeof payload, &n), KEEL_OK);
+    len = frame_of("alice", KEEL_PAYLOAD_RESEND, 2, payload, n, sent);
+    send_frame(alice, "v1.resend.feed.", sent, len);
+    cr_assert_eq(next_inside(topic, got), len);
+    cr_assert_str_eq(topic, "v1.resend.feed.");
+    zmq_close(alice);
+    halt();
+    cr_assert_eq(keel_counted(obs, "signals_in"), 2);
+    cr_assert_eq(keel_counted(obs, "resends_in"), 1);
+    cr_assert_eq(keel_counted(obs, "in_no_right"), 1);
+}
+
+Test(door, a_key_that_is_revoked_is_refused_on_its_open_link, .init = start, .fini = stop)
+{
+    char topic[KEEL_TOPIC_MAX];
+    uint8_t got[4096];
+    risk_hears_the_relay();
+    add_key("alice");
+    void *alice = raw_sender("alice");
+    send_signal(alice, "alice", 1);
+    next_inside(topic, got);
+    cr_assert_eq(keel_key_revoke(path("keys"), "alice", NULL), KEEL_OK);
+    add_key("alice"); /* another key of the same name */
+    send_signal(alice, "alice", 2);
+    await_count("in_revoked", 1);
+    void *again = raw_sender("alice");
+    send_signal(again, "alice", 3);
+    next_inside(topic, got);
+    zmq_close(alice);
+    zmq_close(again);
+    halt();
+    cr_assert_eq(keel_counted(obs, "signals_in"), 2);
+    cr_assert_eq(keel_counted(obs, "in_revoked"), 1);
+}
+
+Test(door, what_a_key_may_not_ask_is_answered_so, .init = start, .fini = stop)
+{
+    static keel_reply reply;
+    keel_err err = {0};
+    add_key("alice");
+    keel_client_cfg cfg = client_cfg();
+    cfg.name = "alice";
+    cfg.secret_key = path("keys/alice.secret");
+    keel_client *c = keel_client_open(&cfg, &err);
+    cr_assert_not_null(c, "%s", err.text);
+    keel_request request = {.service = "relay", .ask = KEEL_ASK_SHUTDOWN};
+    cr_assert_eq(keel_client_ask(c, &request, WAIT_MS, &reply), KEEL_OK);
+    cr_assert_not(reply.ok);
+    cr_assert_str_eq(reply.error, "key alice has no right to ask for shutdown");
+    request.ask = KEEL_ASK_PING;
+    cr_assert_eq(keel_client_ask(c, &request, WAIT_MS, &reply), KEEL_OK);
+    cr_assert(reply.ok);
+    keel_client_close(&c);
+    halt();
+    cr_assert_eq(keel_counted(obs, "in_no_right"), 1);
+}
+
+/* Fields that nobody knows are kept by the decoder: a frame of them fills its memory, in every
+ * measure. */
+Test(door, a_request_that_fills_the_decoders_memory_ends_nothing, .init = start, .fini = stop)
+{
+    static uint8_t payload[62 << 10], frame[64 << 10];
+    static keel_reply reply;
+    static const char topic[] = "v1.request.relay.";
+    keel_request request = {.service = "relay", .ask = KEEL_ASK_PING};
+    void *raw = raw_sender("operator");
+    strcpy(request.requester, "tester");
+    for (size_t pad = 0; pad < 60 << 10; pad += 500) {
+        keel_envelope e = {.type = KEEL_PAYLOAD_REQUEST, .payload = payload};
+        size_t len;
+        cr_assert_eq(keel_wire_put_request(&request, payload, sizeof payload, &len), KEEL_OK);
+        for (size_t i = 0; i < pad; i += 3, len += 3)
+            memcpy(payload + len, "\xf8\x3f\x01", 3);
+        e.payload_len = len;
+        strcpy(e.id.source, "tester");
+        strcpy(e.run_id, "test-1");
+        e.id.epoch_ns = 1;
+        e.id.seq = 1 + pad;
+        cr_assert_eq(keel_wire_put_envelope(&e, frame, sizeof frame, &len), KEEL_OK);
+        send_frame(raw, topic, frame, len);
+    }
+    keel_client *c = open_client();
+    cr_assert_eq(keel_client_ask(c, &request, WAIT_MS, &reply), KEEL_OK);
+    keel_client_close(&c);
+    zmq_close(raw);
 }
 
 Test(door, over_loopback_tcp_it_answers_its_keys_and_no_other, .init = start_tcp, .fini = stop)
@@ -558,18 +744,19 @@ Test(door, does_not_open_where_it_cannot, .fini = stop)
 
 Test(door, the_self_test_finds_a_door_that_nobody_guards, .fini = stop)
 {
-    relay_keys keys;
+    keel_key_pair of_door;
     keel_err err = {0};
     cr_assert_not_null(mkdtemp(dir));
-    cr_assert_eq(relay_keys_load(dir, &keys, &err), KEEL_OK, "%s", err.text);
+    cr_assert_eq(keel_keys_folder(path("keys"), &err), KEEL_OK, "%s", err.text);
+    cr_assert_eq(keel_key_pair_have(path("keys"), "door", &of_door, &err), KEEL_OK, "%s", err.text);
     ctx = zmq_ctx_new();
-    cr_assert_eq(relay_self_test(ctx, keys.door_secret, keys.door_public, dir, &err),
+    cr_assert_eq(relay_self_test(ctx, of_door.secret_key, of_door.public_key, dir, &err),
                  KEEL_EREFUSED);
     cr_assert_not_null(strstr(err.text, "was let in"), "%s", err.text);
-    relay_zap *zap = relay_zap_start(ctx, &keys, &err);
+    relay_zap *zap = relay_zap_start(ctx, path("keys"), &err);
     cr_assert_not_null(zap, "%s", err.text);
-    cr_assert_eq(relay_self_test(ctx, keys.door_secret, keys.door_public, dir, &err), KEEL_OK, "%s",
-                 err.text);
+    cr_assert_eq(relay_self_test(ctx, of_door.secret_key, of_door.public_key, dir, &err), KEEL_OK,
+                 "%s", err.text);
     cr_assert_geq(relay_zap_refused(zap), 1);
     relay_zap_stop(&zap);
 }

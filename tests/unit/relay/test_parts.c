@@ -1,13 +1,12 @@
 #include "common/wire/wire.h"
 #include "services/relay/admit.h"
-#include "services/relay/keys.h"
+#include "services/relay/alerts.h"
 #include "services/relay/lvc.h"
 
 #include <criterion/criterion.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 /* ---- last values ---- */
@@ -93,68 +92,113 @@ Test(lvc, finds_each_of_many_topics_again)
 /* ---- admission ---- */
 
 static keel_arena arena;
-static relay_keys keys;
-static uint8_t frame[8192], out_frame[16384];
+static keel_keys *keys;
+static uint8_t frame[80 << 10], out_frame[16384];
 static relay_admission out;
+static char dir[] = "/tmp/keel-admit-XXXXXX";
+static keel_key_pair alice, momentum, operator_pair, desk, gone;
+
+static void give(const char *name, keel_key_pair *pair, const char *rights)
+{
+    char path[128];
+    cr_assert_eq(keel_key_pair_have(dir, name, pair, NULL), KEEL_OK);
+    if (rights == NULL)
+        return;
+    snprintf(path, sizeof path, "%s/%s.rights", dir, name);
+    FILE *to = fopen(path, "w");
+    cr_assert_not_null(to);
+    fputs(rights, to);
+    fclose(to);
+}
 
 static void start(void)
 {
+    cr_assert_not_null(mkdtemp(dir));
+    give("alice", &alice, "requests ping status snapshot\n");
+    give("momentum", &momentum, NULL);
+    give("operator", &operator_pair, NULL);
+    give("desk", &desk, "strategy BRK.B carry\n");
+    give("risk", &gone, NULL); /* named as a service is: it speaks for none all the same */
+    keys = keel_keys_load(dir, NULL);
+    cr_assert_not_null(keys);
+    cr_assert_eq(keys->n, 5);
     keel_arena_init(&arena, 1 << 20);
-    keys = (relay_keys){.n = 1};
-    strcpy(keys.clients[0].name, "alice");
 }
 
 static void stop(void)
 {
+    char command[64];
     keel_arena_fini(&arena);
+    keel_keys_free(&keys);
+    snprintf(command, sizeof command, "rm -rf %s", dir);
+    cr_assert_eq(system(command), 0);
 }
 
-typedef struct sending {
-    const char *user, *topic, *service, *run_id, *operator_name;
-    keel_payload type;
-} sending;
-
-static const sending good = {"alice",  "v1.request.risk.", "risk",
-                             "test-1", "mallory",          KEEL_PAYLOAD_REQUEST};
-
-static relay_verdict admit_bytes(const sending *s, const uint8_t *bytes, size_t len)
+static relay_verdict admit_bytes(const char *user, const char *topic, const uint8_t *bytes,
+                                 size_t len)
 {
-    const relay_knock knock = {s->user, (const uint8_t *)s->topic, strlen(s->topic), bytes, len};
-    const relay_gate gate = {&keys, "test-1", &arena, out_frame, sizeof out_frame};
+    const relay_knock knock = {user, (const uint8_t *)topic, strlen(topic), bytes, len};
+    const relay_gate gate = {keys, "test-1", &arena, out_frame, sizeof out_frame};
     return relay_admit(&gate, &knock, 777, &out);
 }
 
+/* One frame from outside, by what may be wrong with it. */
+typedef struct sending {
+    const char *user, *topic, *source, *run_id;
+    keel_payload type;
+    int64_t epoch_ns;
+    uint64_t seq;
+    const uint8_t *payload;
+    size_t payload_len;
+} sending;
+
 static size_t build(const sending *s)
 {
-    uint8_t payload[1024];
     size_t len = 0;
-    keel_request request = {.ask = KEEL_ASK_RESUME, .deadline_ms = 250};
-    strcpy(request.service, s->service);
-    strcpy(request.requester, "client-1");
-    strcpy(request.reason, "checked by hand");
-    strcpy(request.operator_name, s->operator_name);
     keel_envelope e = {.type = s->type, .event_ns = 5, .publish_ns = 6, .step = 9, .index = 3};
-    cr_assert_eq(keel_wire_put_request(&request, payload, sizeof payload, &e.payload_len), KEEL_OK);
-    e.payload = payload;
-    strcpy(e.id.source, "client-1");
-    e.id.epoch_ns = 11;
-    e.id.seq = 12;
+    e.payload = s->payload;
+    e.payload_len = s->payload_len;
+    strcpy(e.id.source, s->source);
+    e.id.epoch_ns = s->epoch_ns;
+    e.id.seq = s->seq;
     strcpy(e.trace_id, "trace");
     strcpy(e.run_id, s->run_id);
     cr_assert_eq(keel_wire_put_envelope(&e, frame, sizeof frame, &len), KEEL_OK);
     return len;
 }
 
+static relay_verdict admit(const sending *s)
+{
+    return admit_bytes(s->user, s->topic, frame, build(s));
+}
+
+static sending request_of(const char *user, const char *source, const char *requester, keel_ask ask)
+{
+    static uint8_t payload[1024];
+    keel_request request = {.service = "risk", .ask = ask, .deadline_ms = 250};
+    sending s = {user, "v1.request.risk.", source, "test-1", KEEL_PAYLOAD_REQUEST, 11, 12, payload};
+    strcpy(request.requester, requester);
+    if (ask == KEEL_ASK_HALT || ask == KEEL_ASK_RESUME)
+        strcpy(request.reason, "checked by hand");
+    request.log_level = ask == KEEL_ASK_LOG_LEVEL ? 2 : 0;
+    strcpy(request.operator_name, "mallory");
+    cr_assert_eq(keel_wire_put_request(&request, payload, sizeof payload, &s.payload_len), KEEL_OK);
+    return s;
+}
+
 Test(admit, the_keys_name_replaces_what_the_client_says, .init = start, .fini = stop)
 {
     keel_envelope e;
     keel_request request;
-    cr_assert_eq(admit_bytes(&good, frame, build(&good)), RELAY_ADMITTED);
+    const sending s = request_of(operator_pair.public_key, "client-1", "client-1", KEEL_ASK_RESUME);
+    cr_assert_eq(admit(&s), RELAY_ADMITTED);
     cr_assert_str_eq(out.topic, "v1.request.risk.");
+    cr_assert_str_eq(out.counter, "requests_in");
+    cr_assert_str_eq(out.key->name, "operator");
     keel_arena_reset(&arena);
     cr_assert_eq(keel_wire_get_envelope(&arena, out_frame, out.len, &e), KEEL_OK);
     cr_assert_eq(keel_wire_get_request(&arena, e.payload, e.payload_len, &request), KEEL_OK);
-    cr_assert_str_eq(request.operator_name, "alice");
+    cr_assert_str_eq(request.operator_name, "operator");
     cr_assert_str_eq(request.requester, "client-1");
     cr_assert_str_eq(request.reason, "checked by hand");
     cr_assert_eq(request.deadline_ms, 250);
@@ -167,118 +211,219 @@ Test(admit, the_keys_name_replaces_what_the_client_says, .init = start, .fini = 
     cr_assert_eq(e.index, 0);
 }
 
-Test(admit, refuses_for_a_named_reason, .init = start, .fini = stop)
+Test(admit, a_request_is_refused_for_a_named_reason, .init = start, .fini = stop)
 {
+    const sending good = request_of(operator_pair.public_key, "c", "c", KEEL_ASK_RESUME);
 #define BUT(member, value, want)                                                                   \
     do {                                                                                           \
         sending s = good;                                                                          \
         s.member = value;                                                                          \
-        cr_assert_eq(admit_bytes(&s, frame, build(&s)), want, #member);                            \
+        cr_assert_eq(admit(&s), want, #member " " #value);                                         \
     } while (0)
     BUT(user, NULL, RELAY_NO_IDENTITY);
-    BUT(user, "mallory", RELAY_NO_IDENTITY);
     BUT(user, "", RELAY_NO_IDENTITY);
+    BUT(user, "operator", RELAY_REVOKED);
+    BUT(user, "rq:rM>}U?@Lns47E1%kR.o@n%FcmmsL/@{H8]yf7", RELAY_REVOKED);
     BUT(topic, "v1.request.risk", RELAY_MALFORMED);
     BUT(topic, "v1.request.execution.", RELAY_MALFORMED);
     BUT(topic, "v1.reply.risk.", RELAY_WRONG_TYPE);
     BUT(topic, "v1.row.1h.main.", RELAY_WRONG_TYPE);
+    BUT(topic, "v1.signal.c.", RELAY_WRONG_TYPE);
     BUT(topic, "v1.unheard.of.", RELAY_WRONG_TYPE);
     BUT(type, KEEL_PAYLOAD_FILL, RELAY_WRONG_TYPE);
     BUT(run_id, "other", RELAY_OTHER_RUN);
-    BUT(service, "gateway-x", RELAY_UNKNOWN_SERVICE);
+    BUT(seq, UINT64_MAX, RELAY_BAD_SEQUENCE);
+    BUT(payload_len, good.payload_len - 1, RELAY_MALFORMED);
 #undef BUT
     /* Step and index, two bytes each at the end, may be absent; nothing else may. */
     const size_t len = build(&good);
     for (size_t cut = 0; cut < len; cut++)
-        cr_assert_eq(admit_bytes(&good, frame, cut) == RELAY_ADMITTED,
+        cr_assert_eq(admit_bytes(good.user, good.topic, frame, cut) == RELAY_ADMITTED,
                      cut == len - 2 || cut == len - 4, "%zu of %zu bytes", cut, len);
     static uint8_t big[(64 << 10) + 1];
-    cr_assert_eq(admit_bytes(&good, big, sizeof big), RELAY_MALFORMED);
+    cr_assert_eq(admit_bytes(good.user, good.topic, big, sizeof big), RELAY_OVERSIZED);
     for (int i = 0; i < RELAY_VERDICT_COUNT; i++)
         cr_assert_gt(strlen(relay_verdict_counter((relay_verdict)i)), 0);
 }
 
-/* ---- keys ---- */
-
-static char dir[] = "/tmp/keel-keys-XXXXXX";
-
-static char *file(const char *name)
+Test(admit, who_is_no_operator_asks_what_its_key_may_and_as_itself, .init = start, .fini = stop)
 {
-    static char path[128];
-    snprintf(path, sizeof path, "%s/keys/%s", dir, name);
-    return path;
+    for (int ask = KEEL_ASK_PING; ask <= KEEL_ASK_RESUME; ask++) {
+        const bool harmless = ask == KEEL_ASK_PING || ask == KEEL_ASK_STATUS;
+        const relay_verdict plain = harmless ? RELAY_ADMITTED : RELAY_NO_RIGHT;
+        sending s = request_of(momentum.public_key, "momentum", "momentum", (keel_ask)ask);
+        cr_assert_eq(admit(&s), plain, "momentum %s", keel_ask_name((keel_ask)ask));
+        s = request_of(alice.public_key, "alice-7", "alice-7", (keel_ask)ask);
+        cr_assert_eq(admit(&s), ask == KEEL_ASK_SNAPSHOT ? RELAY_ADMITTED : plain, "alice %s",
+                     keel_ask_name((keel_ask)ask));
+        s = request_of(operator_pair.public_key, "x", "x", (keel_ask)ask);
+        cr_assert_eq(admit(&s), RELAY_ADMITTED, "operator %s", keel_ask_name((keel_ask)ask));
+    }
+    static const char *const others[][2] = {
+        {"cli-1", "cli-1"},
+        {"momentum", "cli-1"},
+        {"cli-1", "momentum"},
+        {"momentumx", "momentumx"},
+    };
+    for (size_t i = 0; i < sizeof others / sizeof others[0]; i++) {
+        const sending s =
+            request_of(momentum.public_key, others[i][0], others[i][1], KEEL_ASK_PING);
+        cr_assert_eq(admit(&s), RELAY_FORGED, "%s %s", others[i][0], others[i][1]);
+    }
+    const sending s = request_of(desk.public_key, "carry", "carry", KEEL_ASK_PING);
+    cr_assert_eq(admit(&s), RELAY_ADMITTED, "as its strategy");
 }
 
-static void write_file(const char *name, const char *text, mode_t mode)
+static sending signal_of(const char *user, const char *source, const char *topic)
 {
-    FILE *to = fopen(file(name), "w");
-    cr_assert_not_null(to);
-    fputs(text, to);
+    const sending s = {
+        user, topic, source, "test-1", KEEL_PAYLOAD_SIGNAL, 11, 12, (const uint8_t *)"not a signal",
+        12};
+    return s;
+}
+
+Test(admit, a_signal_is_let_in_under_the_strategy_of_its_key, .init = start, .fini = stop)
+{
+    sending s = signal_of(momentum.public_key, "momentum", "v1.signal.momentum.");
+    cr_assert_eq(admit(&s), RELAY_ADMITTED, "whatever its payload: the coordinator says why");
+    cr_assert_eq(out.len, 0, "as it came");
+    cr_assert_str_eq(out.counter, "signals_in");
+    s = signal_of(operator_pair.public_key, "momentum", "v1.signal.momentum.");
+    cr_assert_eq(admit(&s), RELAY_ADMITTED);
+    s = signal_of(desk.public_key, "BRK.B", "v1.signal.BRK%2EB.");
+    cr_assert_eq(admit(&s), RELAY_ADMITTED);
+    s = signal_of(desk.public_key, "carry", "v1.signal.carry.");
+    cr_assert_eq(admit(&s), RELAY_ADMITTED);
+    s = signal_of(desk.public_key, "desk", "v1.signal.desk.");
+    cr_assert_eq(admit(&s), RELAY_NO_RIGHT, "a file of rights says all");
+    s = signal_of(alice.public_key, "alice", "v1.signal.alice.");
+    cr_assert_eq(admit(&s), RELAY_NO_RIGHT, "may only ask");
+    s = signal_of(desk.public_key, "momentum", "v1.signal.momentum.");
+    cr_assert_eq(admit(&s), RELAY_NO_RIGHT, "another strategy's name");
+    s = signal_of(momentum.public_key, "carry", "v1.signal.momentum.");
+    cr_assert_eq(admit(&s), RELAY_FORGED, "a source that is not of the topic");
+    s = signal_of(momentum.public_key, "momentum", "v1.signal.carry.");
+    cr_assert_eq(admit(&s), RELAY_FORGED);
+    static const char *const services[] = {"feed", "risk", "relay", "strategy-coordinator"};
+    for (size_t i = 0; i < sizeof services / sizeof services[0]; i++) {
+        char topic[KEEL_TOPIC_MAX];
+        snprintf(topic, sizeof topic, "v1.step.%s.", services[i]);
+        s = signal_of(operator_pair.public_key, services[i], topic);
+        s.type = KEEL_PAYLOAD_STEP_END;
+        cr_assert_eq(admit(&s), RELAY_NO_RIGHT, "nobody outside closes a step of a service");
+        s.user = gone.public_key;
+        cr_assert_eq(admit(&s), RELAY_NO_RIGHT);
+    }
+}
+
+Test(admit, sequences_and_sizes_have_bounds, .init = start, .fini = stop)
+{
+    static uint8_t big[KEEL_CLIENT_PAYLOAD_BYTES_MAX];
+    static const struct {
+        int64_t epoch_ns;
+        uint64_t seq;
+        relay_verdict want;
+    } cases[] = {
+        {1, 1, RELAY_ADMITTED},
+        {INT64_MAX, INT64_MAX, RELAY_ADMITTED},
+        {1, (uint64_t)INT64_MAX + 1, RELAY_BAD_SEQUENCE},
+        {1, UINT64_MAX, RELAY_BAD_SEQUENCE},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        sending s = signal_of(momentum.public_key, "momentum", "v1.signal.momentum.");
+        s.epoch_ns = cases[i].epoch_ns;
+        s.seq = cases[i].seq;
+        cr_assert_eq(admit(&s), cases[i].want, "%zu", i);
+    }
+    sending s = signal_of(momentum.public_key, "momentum", "v1.signal.momentum.");
+    s.payload = big;
+    s.payload_len = KEEL_SIGNAL_BYTES_MAX;
+    cr_assert_eq(admit(&s), RELAY_ADMITTED);
+    s.payload_len++;
+    cr_assert_eq(admit(&s), RELAY_OVERSIZED);
+    s.payload_len = sizeof big;
+    cr_assert_eq(admit(&s), RELAY_OVERSIZED);
+}
+
+Test(admit, hellos_step_ends_and_resends_decode_and_name_their_strategy, .init = start,
+     .fini = stop)
+{
+    uint8_t payload[256];
+    keel_hello hello = {"momentum", 11, 3};
+    sending s = signal_of(momentum.public_key, "momentum", "v1.hello.momentum.");
+    s.type = KEEL_PAYLOAD_HELLO;
+    cr_assert_eq(admit(&s), RELAY_MALFORMED);
+    s.payload = payload;
+    cr_assert_eq(keel_wire_put_hello(&hello, payload, sizeof payload, &s.payload_len), KEEL_OK);
+    cr_assert_eq(admit(&s), RELAY_ADMITTED);
+    cr_assert_str_eq(out.counter, "hellos_in");
+    strcpy(hello.strategy, "carry");
+    cr_assert_eq(keel_wire_put_hello(&hello, payload, sizeof payload, &s.payload_len), KEEL_OK);
+    cr_assert_eq(admit(&s), RELAY_FORGED, "it would end the epoch of another strategy");
+
+    keel_step_end end = {.step = 9, .marks_n = 1};
+    strcpy(end.marks[0].topic, "v1.signal.momentum.");
+    end.marks[0].count = 12;
+    s = signal_of(momentum.public_key, "momentum", "v1.step.momentum.");
+    s.type = KEEL_PAYLOAD_STEP_END;
+    cr_assert_eq(admit(&s), RELAY_MALFORMED);
+    s.payload = payload;
+    cr_assert_eq(keel_wire_put_step_end(&end, payload, sizeof payload, &s.payload_len), KEEL_OK);
+    cr_assert_eq(admit(&s), RELAY_ADMITTED);
+    cr_assert_str_eq(out.counter, "steps_in");
+
+    keel_resend resend = {"feed", "momentum", 1, 64};
+    s = signal_of(momentum.public_key, "momentum", "v1.resend.feed.");
+    s.type = KEEL_PAYLOAD_RESEND;
+    cr_assert_eq(admit(&s), RELAY_MALFORMED);
+    s.payload = payload;
+    cr_assert_eq(keel_wire_put_resend(&resend, payload, sizeof payload, &s.payload_len), KEEL_OK);
+    cr_assert_eq(admit(&s), RELAY_ADMITTED);
+    cr_assert_str_eq(out.counter, "resends_in");
+    s.topic = "v1.resend.ledger.";
+    cr_assert_eq(admit(&s), RELAY_NO_RIGHT, "rows only");
+    s.topic = "v1.resend.feed.";
+    strcpy(resend.publisher, "ledger");
+    cr_assert_eq(keel_wire_put_resend(&resend, payload, sizeof payload, &s.payload_len), KEEL_OK);
+    cr_assert_eq(admit(&s), RELAY_FORGED);
+    strcpy(resend.publisher, "feed");
+    strcpy(resend.requester, "risk");
+    cr_assert_eq(keel_wire_put_resend(&resend, payload, sizeof payload, &s.payload_len), KEEL_OK);
+    cr_assert_eq(admit(&s), RELAY_FORGED, "asked in the name of a service");
+    s.source = "risk";
+    cr_assert_eq(admit(&s), RELAY_NO_RIGHT);
+}
+
+/* ---- alerts ---- */
+
+static int64_t noon(void *arg)
+{
+    (void)arg;
+    return 0;
+}
+
+Test(alerts, one_line_a_second_for_each_key_and_reason)
+{
+    char *text = NULL;
+    size_t len = 0;
+    FILE *to = open_memstream(&text, &len);
+    keel_obs *obs = keel_obs_new("relay", KEEL_LOG_INFO, to, noon, NULL);
+    relay_alerts *alerts = keel_xcalloc(1, sizeof *alerts);
+    for (int i = 0; i < 1000; i++)
+        relay_alert(alerts, obs, 5000, "flood", "in_forged");
+    relay_alert(alerts, obs, 5001, "momentum", "in_no_right");
+    relay_alert(alerts, obs, 5999, "flood", "in_forged");
+    relay_alert(alerts, obs, 6000, "flood", "in_forged");
+    fflush(to);
+    int lines = 0;
+    for (const char *c = text; *c != '\0'; c++)
+        lines += *c == '\n';
+    cr_assert_eq(lines, 3, "%s", text);
+    cr_assert_not_null(strstr(text, "why=in_forged key=\"flood\" more=0"), "%s", text);
+    cr_assert_not_null(strstr(text, "why=in_no_right key=\"momentum\" more=0"), "%s", text);
+    cr_assert_not_null(strstr(text, "why=in_forged key=\"flood\" more=1000"), "%s", text);
+    keel_obs_free(&obs);
+    keel_free(&alerts);
     fclose(to);
-    chmod(file(name), mode);
-}
-
-static void make_dir(void)
-{
-    cr_assert_not_null(mkdtemp(dir));
-}
-
-static void remove_dir(void)
-{
-    static const char *const names[] = {"door.public",     "door.secret",  "operator.public",
-                                        "operator.secret", "alice.public", "a b.public",
-                                        "bob.public"};
-    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
-        unlink(file(names[i]));
-    rmdir(file(""));
-    rmdir(dir);
-}
-
-Test(keys, are_made_once_and_private, .init = make_dir, .fini = remove_dir)
-{
-    relay_keys first, second;
-    keel_err err = {0};
-    struct stat facts;
-    cr_assert_eq(relay_keys_load(dir, &first, &err), KEEL_OK, "%s", err.text);
-    cr_assert_eq(first.n, 1);
-    cr_assert_str_eq(first.clients[0].name, "operator");
-    cr_assert_eq(stat(file("door.secret"), &facts), 0);
-    cr_assert_eq(facts.st_mode & 0777, 0600);
-    cr_assert_eq(stat(file(""), &facts), 0);
-    cr_assert_eq(facts.st_mode & 0777, 0700);
-    unlink(file("door.public"));
-    cr_assert_eq(relay_keys_load(dir, &second, &err), KEEL_OK, "%s", err.text);
-    cr_assert_str_eq(first.door_secret, second.door_secret);
-    cr_assert_str_eq(first.clients[0].public_key, second.clients[0].public_key);
-    cr_assert_eq(stat(file("door.public"), &facts), 0, "written again from the secret");
-    cr_assert_str_eq(relay_keys_name(&first, first.clients[0].public_key), "operator");
-    cr_assert_null(relay_keys_name(&first, first.door_public));
-    cr_assert(relay_keys_knows(&first, "operator"));
-    cr_assert_not(relay_keys_knows(&first, "door"));
-}
-
-Test(keys, every_public_file_is_a_client_and_bad_ones_are_named, .init = make_dir,
-     .fini = remove_dir)
-{
-    relay_keys loaded;
-    keel_err err = {0};
-    char public[41], secret[41];
-    cr_assert_eq(zmq_curve_keypair(public, secret), 0);
-    cr_assert_eq(relay_keys_load(dir, &loaded, &err), KEEL_OK);
-    write_file("alice.public", public, 0644);
-    cr_assert_eq(relay_keys_load(dir, &loaded, &err), KEEL_OK, "%s", err.text);
-    cr_assert_eq(loaded.n, 2);
-    cr_assert_str_eq(relay_keys_name(&loaded, public), "alice");
-    write_file("bob.public", public, 0644);
-    cr_assert_eq(relay_keys_load(dir, &loaded, &err), KEEL_EEXIST, "two names for a key");
-    write_file("bob.public", "too short\n", 0644);
-    cr_assert_eq(relay_keys_load(dir, &loaded, &err), KEEL_EFORMAT);
-    cr_assert_not_null(strstr(err.text, "bob.public"), "%s", err.text);
-    unlink(file("bob.public"));
-    write_file("a b.public", public, 0644);
-    cr_assert_eq(relay_keys_load(dir, &loaded, &err), KEEL_EINVAL);
-    unlink(file("a b.public"));
-    chmod(file("door.secret"), 0640);
-    cr_assert_eq(relay_keys_load(dir, &loaded, &err), KEEL_EREFUSED);
-    cr_assert_not_null(strstr(err.text, "chmod 600"), "%s", err.text);
+    free(text);
 }
