@@ -221,8 +221,8 @@ static void map_faults(const keel_service_spec *spec, const char *dir, keel_node
     const int fd = open(path, O_RDWR | O_CLOEXEC);
     if (fd < 0)
         return;
-    void *page = mmap(NULL, FAULT_WORDS * sizeof(int32_t), PROT_READ | PROT_WRITE, MAP_SHARED,
-                      fd, 0);
+    void *page =
+        mmap(NULL, FAULT_WORDS * sizeof(int32_t), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
     close(fd);
     if (page != MAP_FAILED) {
         cfg->at_stage = die_if_armed;

@@ -26,7 +26,7 @@
 
 enum {
     TAIL = 1 << 16,
-    REPEATS = 4,       /* so many of the newest signals are said again after a start */
+    REPEATS = 4,        /* so many of the newest signals are said again after a start */
     WAITING_MAX = 1500, /* then it waits, as a strategy would */
     BURST = 32,
     SYMBOLS = 5

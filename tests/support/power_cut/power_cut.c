@@ -16,8 +16,8 @@ __attribute__((constructor)) static void open_table(void)
     const int fd = path != NULL ? open(path, O_RDWR | O_CLOEXEC) : -1;
     if (fd < 0)
         return;
-    void *page = mmap(NULL, KEEL_SYNCED_MAX * sizeof *table, PROT_READ | PROT_WRITE, MAP_SHARED,
-                      fd, 0);
+    void *page =
+        mmap(NULL, KEEL_SYNCED_MAX * sizeof *table, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
     close(fd);
     table = page != MAP_FAILED ? page : NULL;
 }

@@ -125,11 +125,11 @@ int keel_audit_receipts(keel_audit *a)
     while (i < r->receipts_n || k < r->decisions_n) {
         const keel_recorded_receipt *receipt = i < r->receipts_n ? &r->receipts[i] : NULL;
         const keel_recorded_decision *decision = k < r->decisions_n ? &d[k] : NULL;
-        const int order = receipt == NULL    ? 1
-                          : decision == NULL ? -1
-                                             : by_place(receipt->strategy, receipt->epoch_ns,
-                                                        receipt->seq, decision->strategy,
-                                                        decision->epoch_ns, decision->seq);
+        const int order = receipt == NULL ? 1
+                          : decision == NULL
+                              ? -1
+                              : by_place(receipt->strategy, receipt->epoch_ns, receipt->seq,
+                                         decision->strategy, decision->epoch_ns, decision->seq);
         if (order < 0)
             found(a, &n, "receipt %s %" PRId64 "-%" PRIu64 " has no decision",
                   strategy_name(a, receipt->strategy), receipt->epoch_ns, receipt->seq);
@@ -399,8 +399,10 @@ int keel_audit_watcher(keel_audit *a)
     const uint64_t step = (uint64_t)sqlite3_column_int64(s, 0);
     const uint64_t hash = keel_hash(sqlite3_column_blob(s, 1), (size_t)sqlite3_column_bytes(s, 1));
     if (h->portfolio_step != step || h->portfolio_hash != hash)
-        found(a, &n, "the watcher's last portfolio state is of step %" PRIu64 ", the ledger's %" PRIu64
-              "%s", h->portfolio_step, step, h->portfolio_step == step ? ", and differs" : "");
+        found(a, &n,
+              "the watcher's last portfolio state is of step %" PRIu64 ", the ledger's %" PRIu64
+              "%s",
+              h->portfolio_step, step, h->portfolio_step == step ? ", and differs" : "");
     if (h->fills_n == 0)
         found(a, &n, "a watcher saw no fill at all");
     sqlite3_finalize(s);

@@ -72,8 +72,7 @@ static void exec_service(const keel_cluster *c, int i)
     snprintf(program, sizeof program, "%s/keel-%s", bin_dir(), keel_cluster_name(i));
     snprintf(config, sizeof config, "%s/config.yaml", c->dir);
     become(c, i);
-    execl(program, program, "--config", config, journal ? "--journal" : NULL, c->dir,
-          (char *)NULL);
+    execl(program, program, "--config", config, journal ? "--journal" : NULL, c->dir, (char *)NULL);
     _exit(127);
 }
 

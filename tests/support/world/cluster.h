@@ -50,8 +50,8 @@ typedef struct keel_cluster {
     keel_cluster_client clients[KEEL_CLUSTER_CLIENTS];
     bool power_cuts; /* a kill of the log also takes from its file what was not synced */
     uint64_t cut_bytes;
-    unsigned without; /* KEEL_WITHOUT_* of every service */
-    keel_test_redis redis[2];     /* log, cache */
+    unsigned without;         /* KEEL_WITHOUT_* of every service */
+    keel_test_redis redis[2]; /* log, cache */
     keel_bus monitor;
     keel_arena arena;
     keel_cluster_beat beats[KEEL_CLUSTER_SERVICES];

@@ -67,8 +67,7 @@ static bool take_acked(keel_history *h, const keel_history_file *f, const char *
     int at = h->epochs_n - 1;
     if (sscanf(line, "A %" SCNd64 " %" SCNu64, &a.epoch_ns, &a.seq) != 2)
         return false;
-    while (at >= 0 &&
-           (h->acked[at].strategy != a.strategy || h->acked[at].epoch_ns != a.epoch_ns))
+    while (at >= 0 && (h->acked[at].strategy != a.strategy || h->acked[at].epoch_ns != a.epoch_ns))
         at--;
     if (at < 0) {
         if ((at = h->epochs_n++) == KEEL_HISTORY_EPOCHS)

@@ -66,13 +66,13 @@ typedef struct keel_history {
     size_t heard_n, heard_cap;
     int epochs_n;
     keel_acked acked[KEEL_HISTORY_EPOCHS];
-    uint64_t acks;          /* signals acknowledged, in all epochs */
-    uint64_t *fills;        /* keel_hash of the ids a watcher saw */
+    uint64_t acks;   /* signals acknowledged, in all epochs */
+    uint64_t *fills; /* keel_hash of the ids a watcher saw */
     size_t fills_n, fills_cap;
     uint64_t portfolio_step; /* last one a watcher saw */
     uint64_t portfolio_hash;
     keel_reported reports[KEEL_HISTORY_FILES]; /* last one a watcher saw, by strategy */
-    uint64_t closed_step[KEEL_HISTORY_FILES];  /* by strategy: every step up to it, as K lines say */
+    uint64_t closed_step[KEEL_HISTORY_FILES]; /* by strategy: every step up to it, as K lines say */
     uint64_t joined, cut_off, refused, superseded, broken_lines;
 } keel_history;
 

@@ -126,7 +126,8 @@ static void take_fill(keel_recorded *r, const uint8_t *data, size_t len, keel_re
 
 static bool is_word(const command *c, int i, const char *word)
 {
-    return i < c->n && c->lens[i] == strlen(word) && strncasecmp(c->words[i], word, c->lens[i]) == 0;
+    return i < c->n && c->lens[i] == strlen(word) &&
+           strncasecmp(c->words[i], word, c->lens[i]) == 0;
 }
 
 /* XADD keel:{run}:rec:{topic} ID t TYPE e EVENT p PAYLOAD */
