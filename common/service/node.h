@@ -32,7 +32,7 @@ enum {
     KEEL_WITHOUT_P7 = 1 << 10, /* a replayed step takes the receipts that happen to be there */
     KEEL_WITHOUT_G2 = 1 << 11, /* decide what has no receipt */
     KEEL_WITHOUT_G3 = 1 << 12, /* take signals in any order */
-    KEEL_WITHOUT_R3 = 1 << 13, /* ledger: book a fill without looking whether its id is known */
+    KEEL_WITHOUT_R3 = 1 << 13, /* ledger: fills are named anew each time they are heard */
 };
 
 /* P2: every service saves its state after the steps that are multiples of it. */

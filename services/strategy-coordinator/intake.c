@@ -73,6 +73,7 @@ struct keel_intake_desk {
     uint16_t *by_name; /* n indices */
     client *clients;
     bool is_open;
+    bool any_order;
     uint64_t closed_step;
 
     block *blocks;
@@ -154,6 +155,7 @@ keel_intake_desk *keel_intake_new(const keel_intake_cfg *cfg, keel_err *err)
     desk->fresh = 1;
     desk->free_n = desk->blocks_n - 1;
     desk->put_strategy = -1;
+    desk->any_order = cfg->any_order;
     memcpy(desk->strategies, cfg->strategies, n * sizeof *desk->strategies);
     sort_names(desk);
     return desk;
@@ -524,7 +526,7 @@ keel_intake_verdict keel_intake_on_signal(keel_intake_desk *desk, const char *st
     client *c = &desk->clients[i];
     if (epoch_ns > c->epoch_ns && seq == 1)
         begin_anew(c, epoch_ns);
-    if (epoch_ns > c->epoch_ns || seq > c->taken + 1) {
+    if (epoch_ns > c->epoch_ns || (seq > c->taken + 1 && !desk->any_order)) {
         c->is_asked = epoch_ns == c->epoch_ns || c->is_asked;
         return counted(desk, KEEL_INTAKE_GAP);
     }

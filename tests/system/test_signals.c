@@ -35,7 +35,7 @@ enum {
     ACKS_MIN = 50000,
     FILLS_MIN = 500,
     MUTANT_MS = 12000,
-    LOCKSTEP_ROWS = 300,
+    LOCKSTEP_ROWS = 1200,
     LOCKSTEP_KILLS = 40,
     DRAIN_MS = 60000,
     SERVICE_LEDGER = 2,
@@ -394,7 +394,7 @@ static const mutation mutations[] = {
      "every acknowledged signal has its receipt"},
     {"decide without a receipt", "always", KEEL_WITHOUT_G2, COORDINATOR,
      "every receipt has exactly one decision"},
-    {"fills without a look at their ids", "always", KEEL_WITHOUT_R3, LEDGER | EXECUTION,
+    {"fills named anew each time", "always", KEEL_WITHOUT_R3, LEDGER | EXECUTION,
      "nothing is filled twice"},
 };
 enum { MUTATIONS = sizeof mutations / sizeof mutations[0] };
@@ -471,7 +471,7 @@ static void mutate(const mutation *m)
 static void run_to_the_end(scene *s, int kills)
 {
     const int64_t until = keel_test_mono_ms() + 240000;
-    while (keel_test_mono_ms() < until && !tend(s, 100 + (int)keel_rng_below(&s->rng, 200)))
+    while (keel_test_mono_ms() < until && !tend(s, 50 + (int)keel_rng_below(&s->rng, 100)))
         if (s->kills_n < kills)
             strike(s);
     keel_recorded_poll(&s->log);
