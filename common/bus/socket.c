@@ -3,11 +3,17 @@
 #include "common/base/assert.h"
 #include "common/base/text.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
+#include <netdb.h>
+#include <stdint.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <zmq.h>
 
-enum { IPC_PATH_MAX = 107 };
+enum { IPC_PATH_MAX = 107, HOST_MAX = 256, PEERS_MAX = 63 };
+
+#define TCP "tcp://"
 
 static bool set_int(void *socket, int option, int value)
 {
@@ -19,9 +25,16 @@ static bool set_text(void *socket, int option, const char *value)
     return value == NULL || zmq_setsockopt(socket, option, value, strlen(value)) == 0;
 }
 
+/* By which of the context's I/O threads the next connections of a socket are served. */
+static bool set_thread(void *s, int i)
+{
+    const uint64_t mask = UINT64_C(1) << i;
+    return zmq_setsockopt(s, ZMQ_AFFINITY, &mask, sizeof mask) == 0;
+}
+
 static bool set_common(void *s, const keel_socket_cfg *cfg)
 {
-    return set_int(s, ZMQ_LINGER, 0) && set_int(s, ZMQ_SNDHWM, cfg->hwm) &&
+    return set_thread(s, 0) && set_int(s, ZMQ_LINGER, 0) && set_int(s, ZMQ_SNDHWM, cfg->hwm) &&
            set_int(s, ZMQ_RCVHWM, cfg->hwm) && set_int(s, ZMQ_RECONNECT_IVL, 10) &&
            set_int(s, ZMQ_RECONNECT_IVL_MAX, 200) && set_int(s, ZMQ_HANDSHAKE_IVL, 2000) &&
            set_int(s, ZMQ_TCP_KEEPALIVE, 1) && set_int(s, ZMQ_TCP_KEEPALIVE_IDLE, 1) &&
@@ -61,9 +74,34 @@ void *keel_socket_new(void *ctx, int type, const keel_socket_cfg *cfg, keel_err 
     return s;
 }
 
+/* "tcp://name:port" with the first IPv4 address of the name; false when it has none. */
+static bool with_address(const char *endpoint, char *out, size_t cap)
+{
+    char host[HOST_MAX], number[INET_ADDRSTRLEN];
+    const struct addrinfo want = {.ai_family = AF_INET, .ai_socktype = SOCK_STREAM};
+    struct addrinfo *found = NULL;
+    size_t len = 0;
+    const char *port = strrchr(endpoint, ':');
+    if (strncmp(endpoint, TCP, strlen(TCP)) != 0 || port < endpoint + strlen(TCP))
+        return false;
+    if (!keel_text_add(host, sizeof host, &len, "%.*s", (int)(port - endpoint - (int)strlen(TCP)),
+                       endpoint + strlen(TCP)) ||
+        getaddrinfo(host, NULL, &want, &found) != 0)
+        return false;
+    const bool ok = getnameinfo(found->ai_addr, found->ai_addrlen, number, sizeof number, NULL, 0,
+                                NI_NUMERICHOST) == 0;
+    freeaddrinfo(found);
+    len = 0;
+    return ok && keel_text_add(out, cap, &len, TCP "%s%s", number, port);
+}
+
 keel_status keel_socket_bind(void *socket, const char *endpoint, keel_err *err)
 {
-    if (zmq_bind(socket, endpoint) != 0)
+    char numeric[HOST_MAX];
+    int code = zmq_bind(socket, endpoint);
+    if (code != 0 && errno == ENODEV && with_address(endpoint, numeric, sizeof numeric))
+        code = zmq_bind(socket, numeric);
+    if (code != 0)
         return keel_err_set(err, KEEL_EIO, "cannot bind %s: %s", endpoint, zmq_strerror(errno));
     return KEEL_OK;
 }
@@ -73,6 +111,23 @@ keel_status keel_socket_connect(void *socket, const char *endpoint, keel_err *er
     if (zmq_connect(socket, endpoint) != 0)
         return keel_err_set(err, KEEL_EIO, "cannot connect %s: %s", endpoint, zmq_strerror(errno));
     return KEEL_OK;
+}
+
+void *keel_context_new(const char *endpoint_template, int peers)
+{
+    void *ctx = zmq_ctx_new();
+    KEEL_ASSERT(ctx != NULL && peers >= 0 && peers <= PEERS_MAX);
+    if (strncmp(endpoint_template, TCP, strlen(TCP)) == 0)
+        KEEL_ASSERT(zmq_ctx_set(ctx, ZMQ_IO_THREADS, 1 + peers) == 0);
+    return ctx;
+}
+
+keel_status keel_socket_connect_peer(void *socket, const char *endpoint, int i, keel_err *err)
+{
+    KEEL_ASSERT(i >= 0 && i < PEERS_MAX);
+    if (strncmp(endpoint, TCP, strlen(TCP)) == 0 && !set_thread(socket, 1 + i))
+        return keel_err_set(err, KEEL_EIO, "%s: %s", endpoint, zmq_strerror(errno));
+    return keel_socket_connect(socket, endpoint, err);
 }
 
 keel_status keel_endpoint_make(const char *template_text, const char *run, const char *service,

@@ -39,9 +39,21 @@ typedef struct keel_socket_cfg {
 KEEL_MUST_CHECK void *keel_socket_new(void *ctx, int type, const keel_socket_cfg *cfg,
                                       keel_err *err);
 
-/* Bind or connect; KEEL_EIO with the endpoint and the system's reason in *err. */
+/* Bind or connect; KEEL_EIO with the endpoint and the system's reason in *err. A host's name may
+ * be bound as well as connected: libzmq alone binds addresses and interfaces only, and
+ * "tcp://{service}:7100" has to serve both sides. */
 KEEL_MUST_CHECK keel_status keel_socket_bind(void *socket, const char *endpoint, keel_err *err);
 KEEL_MUST_CHECK keel_status keel_socket_connect(void *socket, const char *endpoint, keel_err *err);
+
+/* A context for a process with `peers` peers at this endpoint template; NULL never. libzmq asks for
+ * the address of a name in an I/O thread, anew at every attempt to connect, and where the name
+ * server is silent that takes seconds: a peer that has gone would silence all others of its thread.
+ * So over TCP each peer has a thread of its own, beside the one of everything else. */
+void *keel_context_new(const char *endpoint_template, int peers);
+
+/* Connect to peer i of a context made for more than i: over TCP in that peer's thread. */
+KEEL_MUST_CHECK keel_status keel_socket_connect_peer(void *socket, const char *endpoint, int i,
+                                                     keel_err *err);
 
 /* Fill "ipc://{run}/{service}.pub". KEEL_ETOOBIG when an ipc path exceeds 107 bytes. */
 KEEL_MUST_CHECK keel_status keel_endpoint_make(const char *template_text, const char *run,

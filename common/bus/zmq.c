@@ -114,8 +114,7 @@ keel_status keel_bus_zmq_open(const keel_bus_zmq_cfg *cfg, keel_bus *bus, keel_e
         .hwm = KEEL_HWM_INSIDE, .msg_bytes_max = KEEL_MSG_BYTES_INSIDE, .verbose = true};
     zmq_bus *b = keel_xcalloc(1, sizeof *b);
     keel_status status = KEEL_EIO;
-    b->ctx = zmq_ctx_new();
-    KEEL_ASSERT(b->ctx != NULL);
+    b->ctx = keel_context_new(cfg->outbox, cfg->peers_n);
     zmq_msg_init(&b->body);
     b->pub = keel_socket_new(b->ctx, ZMQ_XPUB, &inside, err);
     b->sub = keel_socket_new(b->ctx, ZMQ_SUB, &inside, err);
@@ -123,7 +122,7 @@ keel_status keel_bus_zmq_open(const keel_bus_zmq_cfg *cfg, keel_bus *bus, keel_e
         goto out;
     status = keel_socket_bind(b->pub, cfg->outbox, err);
     for (int i = 0; i < cfg->peers_n && status == KEEL_OK; i++)
-        status = keel_socket_connect(b->sub, cfg->peers[i], err);
+        status = keel_socket_connect_peer(b->sub, cfg->peers[i], i, err);
     b->pub_fd = descriptor(b->pub);
     b->sub_fd = descriptor(b->sub);
     if (status == KEEL_OK) {

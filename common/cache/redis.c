@@ -1,5 +1,7 @@
 /* redis.c - the only file that knows hiredis.
  *
+ * Connections are made by dial.h, so that neither a silent name server nor a host that swallows
+ * packets holds a caller longer than its deadline; the cache's are not waited for at all.
  * A context is dead after any error or time-out, because a late reply would be taken for the next
  * one's: it is freed and made anew, never reconnected in place. Arguments carry their lengths, so
  * that bytes with NUL pass. Every element of an EXEC's array is looked at: it may hold an error.
@@ -7,6 +9,7 @@
  * PING it is sent nothing else, so that it never slows a step. */
 #include "common/base/assert.h"
 #include "common/base/mem.h"
+#include "common/cache/dial.h"
 #include "common/cache/store.h"
 
 #include <errno.h>
@@ -17,6 +20,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 enum {
     KEY_MAX = 320,
@@ -30,7 +34,7 @@ enum {
 
 typedef struct redis_link {
     redisContext *context; /* NULL = not connected */
-    char *socket;          /* owned */
+    keel_dial *dial;       /* owned */
     char *run;             /* owned */
     int timeout_ms;
     int64_t retry_ms; /* monotonic: not before */
@@ -38,6 +42,7 @@ typedef struct redis_link {
     int64_t heard_ms; /* monotonic: the last answer, or when one began to be awaited (cache only) */
     bool silent;      /* did not answer in time; only a PING is sent until it does (cache only) */
     bool refusing;    /* the last answer was an error (cache only) */
+    bool failed;      /* the newest connection, or attempt at one, did; not the first under way */
     char why[WHY_MAX];
 } redis_link;
 
@@ -55,6 +60,7 @@ static void drop(redis_link *l)
     l->context = NULL;
     l->pending = 0;
     l->refusing = false;
+    l->failed = true;
     l->retry_ms = monotonic_ms() + RETRY_MS;
 }
 
@@ -79,30 +85,49 @@ static const char *link_why(void *self)
     return ((const redis_link *)self)->why;
 }
 
-static bool connected(redis_link *l)
+/* Wrap a connected descriptor, which becomes hiredis's. */
+static bool adopt(redis_link *l, int fd)
 {
-    if (l->context != NULL)
-        return true;
-    if (monotonic_ms() < l->retry_ms)
-        return false;
     const struct timeval limit = {l->timeout_ms / 1000, l->timeout_ms % 1000 * 1000};
-    l->context = redisConnectUnixWithTimeout(l->socket, limit);
+    l->context = redisConnectFd(fd);
+    if (l->context == NULL)
+        close(fd);
     if (l->context == NULL || l->context->err != 0 ||
         redisSetTimeout(l->context, limit) != REDIS_OK) {
         fail_link(l);
         return false;
     }
     l->heard_ms = monotonic_ms();
+    l->failed = false;
     return true;
+}
+
+/* Is there a connection, within wait_ms? */
+static bool connected(redis_link *l, int wait_ms)
+{
+    keel_err err;
+    int fd;
+    if (l->context != NULL)
+        return true;
+    if (monotonic_ms() < l->retry_ms)
+        return false;
+    const keel_status status = keel_dial_try(l->dial, wait_ms, &fd, &err);
+    if (status == KEEL_OK)
+        return adopt(l, fd);
+    if (status != KEEL_EUNAVAIL || !l->failed) /* why the last attempt failed outlives the next */
+        snprintf(l->why, sizeof l->why, "%.*s", WHY_MAX - 1, err.text);
+    if (status != KEEL_EUNAVAIL)
+        drop(l);
+    return false;
 }
 
 static redis_link *link_new(const keel_redis_cfg *cfg)
 {
     redis_link *l = keel_xcalloc(1, sizeof *l);
-    l->socket = strdup(cfg->socket);
+    l->dial = keel_dial_new(cfg->address, cfg->timeout_ms);
     l->run = strdup(cfg->run_id);
     l->timeout_ms = cfg->timeout_ms;
-    KEEL_ASSERT(l->socket != NULL && l->run != NULL);
+    KEEL_ASSERT(l->run != NULL);
     return l;
 }
 
@@ -110,7 +135,7 @@ static void link_close(void *self)
 {
     redis_link *l = self;
     drop(l);
-    free(l->socket);
+    keel_dial_free(&l->dial);
     free(l->run);
     keel_free(&l);
 }
@@ -194,7 +219,7 @@ static keel_status log_append(void *self, const keel_log_entry *entries, int n, 
     redis_link *l = self;
     char key[KEY_MAX], id[ID_MAX];
     bool ok = true;
-    if (!connected(l))
+    if (!connected(l, l->timeout_ms))
         return KEEL_EUNAVAIL;
     redisAppendCommand(l->context, "MULTI");
     for (int i = 0; i < n; i++) {
@@ -280,7 +305,7 @@ static keel_status log_read(void *self, const char *topic, keel_log_span span, k
         snprintf(to, sizeof to, "%" PRIu64, span.to_step);
     while (t.go_on) {
         t.last = (keel_log_entry){0};
-        if (!connected(l))
+        if (!connected(l, l->timeout_ms))
             return KEEL_EUNAVAIL;
         redisReply *range = expect(
             l, redisCommand(l->context, "XRANGE %s %s %s COUNT %d", key, from, to, READ_BATCH),
@@ -301,7 +326,7 @@ static keel_status log_top(void *self, const char *topic, uint64_t *step, uint64
     char key[KEY_MAX];
     keel_status status = KEEL_ENOTFOUND;
     make_key(l, "rec", topic, key);
-    if (!connected(l))
+    if (!connected(l, l->timeout_ms))
         return KEEL_EUNAVAIL;
     redisReply *range =
         expect(l, redisCommand(l->context, "XREVRANGE %s + - COUNT 1", key), REDIS_REPLY_ARRAY);
@@ -322,7 +347,7 @@ static keel_status min_id(redis_link *l, const char *kind, const char *name, uin
 {
     char key[KEY_MAX];
     make_key(l, kind, name, key);
-    if (!connected(l))
+    if (!connected(l, l->timeout_ms))
         return KEEL_EUNAVAIL;
     redisReply *r =
         expect(l, redisCommand(l->context, "XTRIM %s MINID %" PRIu64 "-%" PRIu64, key, step, index),
@@ -347,7 +372,7 @@ static keel_status log_snapshot_put(void *self, const char *service, uint64_t st
     const keel_log_entry e = {service, 0, step, 0, 0, data, len};
     make_key(l, "snap", service, key);
     snprintf(id, sizeof id, "%" PRIu64 "-0", step);
-    if (!connected(l))
+    if (!connected(l, l->timeout_ms))
         return KEEL_EUNAVAIL;
     append_xadd(l, key, id, &e);
     void *reply = NULL;
@@ -372,7 +397,7 @@ static keel_status snapshot_get(redis_link *l, const char *service, uint64_t bou
         snprintf(to, sizeof to, "+");
     else
         snprintf(to, sizeof to, "%" PRIu64, bound);
-    if (!connected(l))
+    if (!connected(l, l->timeout_ms))
         return KEEL_EUNAVAIL;
     redisReply *range = expect(l, redisCommand(l->context, "XREVRANGE %s %s - COUNT 1", key, to),
                                REDIS_REPLY_ARRAY);
@@ -483,10 +508,11 @@ static bool take_pending(redis_link *l, bool wait)
     return l->context != NULL;
 }
 
-/* Can it be used? A silent one is asked with a PING, and not waited for. */
-static bool answering(redis_link *l)
+/* Can it be used? A connection is waited for at most wait_ms; a silent one is asked with a PING,
+ * and not waited for. */
+static bool answering(redis_link *l, int wait_ms)
 {
-    if (!connected(l))
+    if (!connected(l, wait_ms))
         return false;
     if (!l->silent)
         return true;
@@ -503,7 +529,7 @@ static void cache_set_last(void *self, const char *topic, const uint8_t *frame, 
 {
     redis_link *l = self;
     char key[KEY_MAX];
-    if (!answering(l) || (l->pending >= PENDING_MAX && !take_pending(l, true)))
+    if (!answering(l, 0) || (l->pending >= PENDING_MAX && !take_pending(l, true)))
         return;
     make_key(l, "last", topic, key);
     const char *argv[] = {"SET", key, (const char *)frame};
@@ -518,7 +544,7 @@ static keel_status cache_get_last(void *self, const char *topic, uint8_t *data, 
     redis_link *l = self;
     char key[KEY_MAX];
     keel_status status = KEEL_ENOTFOUND;
-    if (!answering(l) || !take_pending(l, true))
+    if (!answering(l, l->timeout_ms) || !take_pending(l, true))
         return KEEL_EUNAVAIL;
     make_key(l, "last", topic, key);
     redisReply *r = redisCommand(l->context, "GET %s", key);
@@ -541,7 +567,7 @@ static keel_status cache_snapshot_put(void *self, const char *service, uint64_t 
 {
     redis_link *l = self;
     char key[KEY_MAX];
-    if (!answering(l) || !take_pending(l, true))
+    if (!answering(l, 0) || !take_pending(l, true))
         return KEEL_EUNAVAIL;
     KEEL_TRY(log_snapshot_put(self, service, step, data, len));
     make_key(l, "snap", service, key);
@@ -557,7 +583,7 @@ static keel_status cache_snapshot_get(void *self, const char *service, uint64_t 
                                       keel_log_visit visit, void *arg)
 {
     redis_link *l = self;
-    if (!answering(l) || !take_pending(l, true))
+    if (!answering(l, l->timeout_ms) || !take_pending(l, true))
         return KEEL_EUNAVAIL;
     return snapshot_get(l, service, bound, visit, arg);
 }
@@ -565,8 +591,9 @@ static keel_status cache_snapshot_get(void *self, const char *service, uint64_t 
 static bool cache_tend(void *self)
 {
     redis_link *l = self;
-    return answering(l) && (l->pending == 0 || (write_all(l) && take_pending(l, false))) &&
-           !l->refusing;
+    if (!answering(l, 0))
+        return l->context == NULL && !l->failed; /* being connected for the first time */
+    return (l->pending == 0 || (write_all(l) && take_pending(l, false))) && !l->refusing;
 }
 
 static const keel_cache_ops cache_ops = {cache_set_last,     cache_get_last, cache_snapshot_put,

@@ -81,7 +81,7 @@ typedef struct keel_cache_ops {
     keel_status (*snapshot_get)(void *self, const char *service, uint64_t bound,
                                 keel_log_visit visit, void *arg);
     /* Send what is queued, take answers that have arrived; true while the server answers and takes
-     * what it is sent. */
+     * what it is sent, and while it is first connected. */
     bool (*tend)(void *self);
     const char *(*why)(void *self); /* tend's false, in words; never NULL */
     void (*close)(void *self);
@@ -92,9 +92,9 @@ typedef struct keel_cache_store {
     const keel_cache_ops *ops;
 } keel_cache_store;
 
-/* ---- Redis on a unix socket ---- */
+/* ---- Redis on a unix socket or over TCP ---- */
 typedef struct keel_redis_cfg {
-    const char *socket; /* path */
+    const char *address; /* as keel_address_check (dial.h) takes it */
     const char *run_id;
     int timeout_ms; /* of one call; then the connection is given up and made anew */
 } keel_redis_cfg;

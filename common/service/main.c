@@ -273,7 +273,7 @@ static keel_status open_bus(const keel_service_spec *spec, const keel_settings *
     return keel_bus_zmq_open(&cfg, bus, err);
 }
 
-static void redis_path(const char *configured, const char *dir, const char *name, char *out)
+static void redis_address(const char *configured, const char *dir, const char *name, char *out)
 {
     if (configured[0] != '\0')
         snprintf(out, PATH_BYTES, "%s", configured);
@@ -283,11 +283,11 @@ static void redis_path(const char *configured, const char *dir, const char *name
 
 static void open_stores(const keel_settings *set, keel_log_store *log, keel_cache_store *cache)
 {
-    char path[PATH_BYTES];
-    redis_path(set->log_redis, set->dir, "log.sock", path);
-    keel_log_redis_open(&(keel_redis_cfg){path, set->run_id, REDIS_TIMEOUT_MS}, log);
-    redis_path(set->cache_redis, set->dir, "cache.sock", path);
-    keel_cache_redis_open(&(keel_redis_cfg){path, set->run_id, REDIS_TIMEOUT_MS}, cache);
+    char at[PATH_BYTES];
+    redis_address(set->log_redis, set->dir, "log.sock", at);
+    keel_log_redis_open(&(keel_redis_cfg){at, set->run_id, REDIS_TIMEOUT_MS}, log);
+    redis_address(set->cache_redis, set->dir, "cache.sock", at);
+    keel_cache_redis_open(&(keel_redis_cfg){at, set->run_id, REDIS_TIMEOUT_MS}, cache);
 }
 
 static int signal_fd(void)

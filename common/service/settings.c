@@ -2,6 +2,7 @@
 
 #include "common/base/text.h"
 #include "common/base/timefmt.h"
+#include "common/cache/dial.h"
 #include "common/domain/fixed.h"
 #include "common/wire/control.h"
 
@@ -21,9 +22,9 @@ static const keel_cfg_row rows[] = {
     {KEEL_CFG_T_STR, "run.endpoint", AT(endpoint), "ipc://{run}/{service}.pub", "1", "200", "",
      "where a service publishes; {run} and {service} are filled in"},
     {KEEL_CFG_T_STR, "run.log", AT(log_redis), "", NULL, "100", "",
-     "unix socket of the Redis for records; empty = {run}/log.sock"},
+     "Redis of the records: unix socket or tcp://host:port; empty = {run}/log.sock"},
     {KEEL_CFG_T_STR, "run.cache", AT(cache_redis), "", NULL, "100", "",
-     "unix socket of the Redis for last values; empty = {run}/cache.sock"},
+     "Redis of the last values: likewise; empty = {run}/cache.sock"},
     {KEEL_CFG_T_ENUM, "run.mode", AT(mode), "lockstep", "lockstep|live", NULL, "",
      "lockstep: no clock decides anything"},
     {KEEL_CFG_T_DUR, "run.step_deadline", AT(step_deadline_ns), "250ms", "10ms", "1m", "",
@@ -96,6 +97,16 @@ static keel_status check_name(const keel_config *config, const char *key, const 
                         where_is(config, key), key, name);
 }
 
+static keel_status check_store(const keel_config *config, const char *key, const char *address,
+                               keel_err *err)
+{
+    keel_err why;
+    if (address[0] == '\0' || keel_address_check(address, &why) == KEEL_OK)
+        return KEEL_OK;
+    return keel_err_set(err, KEEL_EINVAL, "%s: %s: \"%.100s\": %s", where_is(config, key), key,
+                        address, why.text);
+}
+
 static keel_status check_run(const keel_config *config, const keel_settings *s, keel_err *err)
 {
     static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
@@ -109,7 +120,8 @@ static keel_status check_run(const keel_config *config, const keel_settings *s, 
         return keel_err_set(err, KEEL_EINVAL,
                             "%s: run.endpoint: \"%.80s\" has no {service}: all would share one",
                             where_is(config, "run.endpoint"), s->endpoint);
-    return KEEL_OK;
+    KEEL_TRY(check_store(config, "run.log", s->log_redis, err));
+    return check_store(config, "run.cache", s->cache_redis, err);
 }
 
 /* One grammar for the four vocabularies of the documents (T4). */

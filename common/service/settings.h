@@ -26,8 +26,8 @@ typedef struct keel_settings {
     const char *run_id;       /* run.id */
     const char *dir;          /* run.dir: sockets, files; at most 60 bytes */
     const char *endpoint;     /* run.endpoint: template with {run} and {service} */
-    const char *log_redis;    /* run.log: unix socket path; "" = {run}/log.sock */
-    const char *cache_redis;  /* run.cache */
+    const char *log_redis;    /* run.log: an address (dial.h); "" = {run}/log.sock */
+    const char *cache_redis;  /* run.cache: likewise, {run}/cache.sock */
     int mode;                 /* run.mode: keel_mode */
     int64_t step_deadline_ns; /* run.step_deadline: live mode passes laggards over after it */
     int64_t pace_ns;          /* run.pace: live mode, one row each; 0 = as fast as it goes */

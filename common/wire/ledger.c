@@ -65,7 +65,7 @@ static const wire_field portfolio_state_rows[] = {
     WIRE_ROW_I64(keel_portfolio_state, PortfolioState, equity_micros, INT64_MIN),
     WIRE_ROW_I64(keel_portfolio_state, PortfolioState, peak_equity_micros, INT64_MIN),
     WIRE_ROW_LIST_POINTER(keel_portfolio_state, PortfolioState, books, books_n, book, 1,
-                          KEEL_BOOKS_MAX),
+                          KEEL_BOOKS_MAX + 1), /* and "netting" */
     WIRE_ROW_I64(keel_portfolio_state, PortfolioState, initial_micros, 0),
     WIRE_ROW_U64(keel_portfolio_state, PortfolioState, fills, WIRE_OPTIONAL),
     WIRE_ROW_U64(keel_portfolio_state, PortfolioState, archived_through_step, WIRE_OPTIONAL),

@@ -5,6 +5,7 @@
 
 #include "common/base/text.h"
 #include "common/base/timefmt.h"
+#include "common/client/hear.h"
 
 #include <inttypes.h>
 #include <jansson.h>
@@ -49,25 +50,63 @@ static keel_request request_of(keel_ask kind, const char *service, const keel_ar
     return request;
 }
 
+/* Whom a halt or resume is about: one strategy, one asset, or, without either, everything. */
+static bool name_scope(const keel_args *args, const keel_cli *cli, keel_request *request)
+{
+    const char *strategy = keel_args_text(args, "strategy"), *asset = keel_args_text(args, "asset");
+    if (strategy != NULL && asset != NULL) {
+        fprintf(cli->err, "keel: %s: --strategy or --asset, not both; ask twice\n",
+                args->verb->name);
+        return false;
+    }
+    if (strategy != NULL &&
+        (!keel_name_ok(strategy, sizeof request->strategy) ||
+         keel_text_copy(request->strategy, sizeof request->strategy, strategy) != KEEL_OK)) {
+        fprintf(cli->err, "keel: --strategy %s: cannot be the name of a strategy\n", strategy);
+        return false;
+    }
+    if (asset != NULL &&
+        (!keel_name_ok(asset, sizeof request->asset) ||
+         keel_text_copy(request->asset, sizeof request->asset, asset) != KEEL_OK)) {
+        fprintf(cli->err, "keel: --asset %s: cannot be a symbol\n", asset);
+        return false;
+    }
+    return true;
+}
+
+static void tell_done(const char *done, const keel_request *request, const keel_reply *reply,
+                      bool json, const keel_cli *cli)
+{
+    const bool scoped = request->strategy[0] != '\0' || request->asset[0] != '\0';
+    const char *kind = request->strategy[0] != '\0' ? "strategy " : "asset ";
+    const char *name = request->strategy[0] != '\0' ? request->strategy : request->asset;
+    if (json)
+        fprintf(cli->out,
+                "{\"done\":\"%s\",\"strategy\":\"%s\",\"asset\":\"%s\",\"step\":%" PRIu64
+                ",\"request\":\"%s\"}\n",
+                done, request->strategy, request->asset, reply->taken_step, reply->request_id);
+    else
+        fprintf(cli->out, "%s%s%s%s in step %" PRIu64 "\n", scoped ? kind : "", scoped ? name : "",
+                scoped ? " " : "", done, reply->taken_step);
+}
+
 static int change_trading(keel_ask kind, const char *done, const keel_args *args,
                           const keel_cli *cli)
 {
     keel_request request = request_of(kind, "risk", args);
-    keel_reply *reply = keel_xcalloc(1, sizeof *reply);
     const char *reason = keel_args_text(args, "reason");
     if (reason == NULL ||
         keel_text_copy(request.reason, sizeof request.reason, reason) != KEEL_OK) {
         fprintf(cli->err, "keel: %s: --reason TEXT of 1 to %d bytes is required\n",
                 args->verb->name, KEEL_REASON_TEXT_MAX - 1);
-        keel_free(&reply);
         return KEEL_EXIT_USAGE;
     }
+    if (!name_scope(args, cli, &request))
+        return KEEL_EXIT_USAGE;
+    keel_reply *reply = keel_xcalloc(1, sizeof *reply);
     const int code = ask(&request, args, cli, reply);
-    if (code == KEEL_EXIT_OK && keel_args_on(args, "json"))
-        fprintf(cli->out, "{\"done\":\"%s\",\"step\":%" PRIu64 ",\"request\":\"%s\"}\n", done,
-                reply->taken_step, reply->request_id);
-    else if (code == KEEL_EXIT_OK)
-        fprintf(cli->out, "%s in step %" PRIu64 "\n", done, reply->taken_step);
+    if (code == KEEL_EXIT_OK)
+        tell_done(done, &request, reply, keel_args_on(args, "json"), cli);
     keel_free(&reply);
     return code;
 }
@@ -103,14 +142,44 @@ static void print_health(const keel_status_report *s, const keel_cli *cli)
     char text[KEEL_FORMAT_MAX];
     fprintf(cli->out, "%s is %s%s%s\n", s->service, keel_service_state_name(s->state),
             s->why[0] != '\0' ? ": " : "", s->why);
-    fprintf(
-        cli->out,
-        "  step %" PRIu64 ", snapshot %" PRIu64 ", process %" PRId64 ", version %s, up since %s\n",
-        s->step_done, s->snapshot_step, s->pid, s->version, keel_moment_text(s->started_ns, text));
+    fprintf(cli->out, "  step %" PRIu64 ", snapshot %" PRIu64 ", process %" PRId64, s->step_done,
+            s->snapshot_step, s->pid);
+    if (s->started_ns != 0)
+        fprintf(cli->out, ", version %s, up since %s", s->version,
+                keel_moment_text(s->started_ns, text));
+    fputc('\n', cli->out);
     if (s->awaited[0] != '\0')
         fprintf(cli->out, "  waits for %s\n", s->awaited);
     for (int i = 0; i < s->counters_n; i++)
         fprintf(cli->out, "  %-28s %" PRIu64 "\n", s->counters[i].name, s->counters[i].value);
+}
+
+/* From the service's own heartbeat: no key, no relay, no counters. */
+static int hear(const char *service, const keel_args *args, const keel_cli *cli,
+                keel_status_report *report)
+{
+    char endpoint[KEEL_PATH_CAP];
+    keel_run run;
+    keel_err err;
+    if (keel_run_find_live(keel_args_text(args, "run"), &run, &err) != KEEL_OK ||
+        keel_run_setting(&run, "run.endpoint", "ipc://{run}/{service}.pub", service, endpoint,
+                         &err) != KEEL_OK)
+        return keel_cli_fail(cli, &err);
+    const keel_hear_cfg cfg = {endpoint, service, run.id,
+                               (int)(keel_args_duration(args, "deadline") / KEEL_NS_PER_MS)};
+    keel_heartbeat *beat = keel_xcalloc(1, sizeof *beat);
+    const keel_status status = keel_hear(&cfg, beat, &err);
+    if (status == KEEL_OK) {
+        snprintf(report->service, sizeof report->service, "%s", beat->service);
+        snprintf(report->why, sizeof report->why, "%s", beat->why);
+        snprintf(report->awaited, sizeof report->awaited, "%s", beat->awaited);
+        report->state = beat->state;
+        report->step_done = beat->step_done;
+        report->snapshot_step = beat->snapshot_step;
+        report->pid = beat->pid;
+    }
+    keel_free(&beat);
+    return status == KEEL_OK ? KEEL_EXIT_OK : keel_cli_fail(cli, &err);
 }
 
 int keel_verb_health(const keel_args *args, const keel_cli *cli)
@@ -128,7 +197,8 @@ int keel_verb_health(const keel_args *args, const keel_cli *cli)
     }
     const keel_request request = request_of(KEEL_ASK_STATUS, service, args);
     keel_reply *reply = keel_xcalloc(1, sizeof *reply);
-    int code = ask(&request, args, cli, reply);
+    int code = keel_args_on(args, "inside") ? hear(service, args, cli, &reply->status)
+                                            : ask(&request, args, cli, reply);
     if (code == KEEL_EXIT_OK && keel_args_on(args, "json"))
         print_health_json(&reply->status, cli);
     else if (code == KEEL_EXIT_OK)

@@ -82,6 +82,15 @@ int keel_beats_awaited(const keel_beats *beats, int64_t now_ns)
     return waiting;
 }
 
+const char *keel_beats_name(const keel_beats *beats, int service, char out[KEEL_BEATS_NAME_MAX])
+{
+    const char *on = beats->heard_ns[service] > 0 ? beats->beat[service].awaited : "";
+    const bool outside = on[0] != '\0' && awaited_by(beats, service) < 0;
+    snprintf(out, KEEL_BEATS_NAME_MAX, "%s%s%s", keel_service_at(service),
+             outside ? ", which waits for " : "", outside ? on : "");
+    return out;
+}
+
 void keel_beats_listen(keel_beats *beats, keel_client *client)
 {
     const int64_t end = beats->began_ns + (KEEL_BEAT_SILENT_MS + 150) * KEEL_NS_PER_MS;

@@ -9,6 +9,7 @@
 #include "common/client/client.h"
 #include "services/cli/system.h"
 
+enum { KEEL_BEATS_NAME_MAX = 160 };
 enum { KEEL_BEAT_SILENT_MS = 1000 }; /* heartbeats come every 100 ms; awaited is set after 1 s */
 
 typedef struct keel_beats {
@@ -31,6 +32,10 @@ bool keel_beats_silent(const keel_beats *beats, int service, int64_t now_ns);
 /* The service that the others wait for: one that is silent and awaited, else any silent one, else
  * the end of the chain of who awaits whom. -1 when nobody waits. */
 int keel_beats_awaited(const keel_beats *beats, int64_t now_ns);
+
+/* The name of that service; when it waits itself for someone who is no service, that too:
+ * "strategy-coordinator, which waits for strategy momentum 17". */
+const char *keel_beats_name(const keel_beats *beats, int service, char out[KEEL_BEATS_NAME_MAX]);
 
 /* Read heartbeats until all were heard, or KEEL_BEAT_SILENT_MS passed, or, while some service says
  * that it waits, until that time too. The client must read KEEL_TOPIC_HEARTBEAT. */

@@ -2,9 +2,11 @@
 #include "services/cli/demo_data.h"
 #include "services/cli/door.h"
 #include "services/cli/format.h"
+#include "services/cli/news.h"
 #include "services/cli/run_config.h"
 #include "services/cli/seen.h"
 #include "services/cli/start.h"
+#include "services/cli/strategies.h"
 #include "services/cli/verbs.h"
 #include "services/cli/views.h"
 
@@ -22,13 +24,16 @@ enum {
     LAST_MS = 3000,    /* after the feed's end: how long the last states may take to come */
     AWAITED_MS = 1500, /* no step for so long: the bar says who is awaited */
     PAIRS_SHOWN = 10,
+    BY_STRATEGY = KEEL_TOPIC_COUNT, /* place of the attribution by strategy, whose topic has two */
+    KEPT = BY_STRATEGY + 1,
 };
 
 /* What is read. The order is that of the subscriptions. */
 static const keel_topic topics[] = {
-    KEEL_TOPIC_UNIVERSE,    KEEL_TOPIC_FEED,        KEEL_TOPIC_TRUTH,     KEEL_TOPIC_CORR,
-    KEEL_TOPIC_REBALANCE,   KEEL_TOPIC_TRADING,     KEEL_TOPIC_ALLOC,     KEEL_TOPIC_PORTFOLIO,
-    KEEL_TOPIC_PERFORMANCE, KEEL_TOPIC_ATTRIBUTION, KEEL_TOPIC_HEARTBEAT,
+    KEEL_TOPIC_UNIVERSE,    KEEL_TOPIC_FEED,        KEEL_TOPIC_TRUTH,    KEEL_TOPIC_CORR,
+    KEEL_TOPIC_REBALANCE,   KEEL_TOPIC_TRADING,     KEEL_TOPIC_ALLOC,    KEEL_TOPIC_PORTFOLIO,
+    KEEL_TOPIC_PERFORMANCE, KEEL_TOPIC_ATTRIBUTION, KEEL_TOPIC_STRATEGY, KEEL_TOPIC_DECISION,
+    KEEL_TOPIC_FILL,        KEEL_TOPIC_HEARTBEAT,
 };
 
 /* A message kept for --json: those of the last step are printed at the end. */
@@ -46,7 +51,10 @@ typedef struct demo {
     keel_client *client;
     keel_seen *seen;
     keel_beats *beats;
+    keel_news *news;
     keel_progress bar;
+    unsigned strategies; /* Keel's own that are started (strategies.h) */
+    bool has_strategies; /* the configuration names some, Keel's own or others */
     bool json;
     bool heading;     /* of the allocation lines, printed */
     bool asked_again; /* for the last values, after the feed's end */
@@ -55,8 +63,24 @@ typedef struct demo {
     int64_t moved_ns;   /* the last step seen */
     int64_t first_ns;   /* the first allocation; 0 = none */
     uint64_t step;
-    kept last[KEEL_TOPIC_COUNT];
+    kept last[KEPT];
 } demo;
+
+/* Keel's own strategies take part unless the configuration names strategies; then those of Keel's
+ * own that it names do. `named`: it did before the demo's settings. */
+static void choose_strategies(demo *d, keel_run_config *config, bool named)
+{
+    keel_err err;
+    if (!keel_args_on(d->args, "no-strategies")) {
+        if (named)
+            d->strategies = keel_strategies_named(config);
+        else if (keel_strategies_installed(~0u, &err) == KEEL_OK)
+            d->strategies = keel_strategies_lay(config, true, &err);
+        if (!named && d->strategies == 0)
+            fprintf(d->cli->err, "keel: without Keel's own strategies: %s\n", err.text);
+    }
+    d->has_strategies = keel_strategies_any(config);
+}
 
 static int write_config(demo *d, keel_err *err)
 {
@@ -82,7 +106,12 @@ static int write_config(demo *d, keel_err *err)
     int code = status == KEEL_OK ? KEEL_EXIT_OK : keel_cli_fail(d->cli, err);
     if (code == KEEL_EXIT_OK && files)
         code = keel_demo_use_files(d->args, config, d->cli);
-    if (code == KEEL_EXIT_OK && keel_start_write_config(config, d->args, &d->run, err) != KEEL_OK)
+    const bool named = keel_strategies_any(config);
+    if (code == KEEL_EXIT_OK && keel_start_lay_config(config, d->args, &d->run, err) != KEEL_OK)
+        code = keel_cli_fail(d->cli, err);
+    if (code == KEEL_EXIT_OK)
+        choose_strategies(d, config, named);
+    if (code == KEEL_EXIT_OK && keel_start_write_config(config, &d->run, err) != KEEL_OK)
         code = keel_cli_fail(d->cli, err);
     keel_run_config_free(&config);
     return code;
@@ -120,6 +149,8 @@ static int start(demo *d, keel_err *err)
                                         keel_run_file(&d->run, "processes", processes));
     keel_status status = keel_system_start_stores(d->supervisor, &d->run, err);
     if (status == KEEL_OK)
+        status = keel_strategies_keys(&d->run, d->strategies, err);
+    if (status == KEEL_OK)
         status = keel_system_start_relay(d->supervisor, &d->run, err);
     for (int tries = 0; status == KEEL_OK && d->client == NULL && tries < 100; tries++) {
         d->client = keel_door_open(&d->run, 1000, err);
@@ -136,14 +167,16 @@ static int start(demo *d, keel_err *err)
     if (status == KEEL_OK)
         status = keel_system_start_services(d->supervisor, &d->run, true, err);
     if (status == KEEL_OK)
+        status = keel_strategies_start(d->supervisor, &d->run, d->strategies, err);
+    if (status == KEEL_OK)
         status = start_feed(d, err);
     return status == KEEL_OK ? KEEL_EXIT_OK
                              : keel_start_failed(d->supervisor, &d->run, err, d->cli);
 }
 
-static void keep_for_json(demo *d, keel_topic topic, const keel_client_msg *msg)
+static void keep_for_json(demo *d, int place, const keel_client_msg *msg)
 {
-    kept *k = &d->last[topic];
+    kept *k = &d->last[place];
     keel_free(&k->payload);
     k->envelope = msg->envelope;
     k->payload = keel_xcalloc(1, msg->envelope.payload_len + 1);
@@ -152,14 +185,19 @@ static void keep_for_json(demo *d, keel_topic topic, const keel_client_msg *msg)
     snprintf(k->topic, sizeof k->topic, "%s", msg->topic);
 }
 
+static void show_json_now(const demo *d, const keel_client_msg *msg)
+{
+    if (keel_door_print_json(d->cli, msg) != KEEL_OK)
+        fprintf(d->cli->err, "keel: %s could not be shown as JSON\n", msg->topic);
+}
+
 static void show_allocation(demo *d, const keel_client_msg *msg)
 {
     if (d->first_ns == 0)
         d->first_ns = keel_monotonic_ns();
     keel_progress_hide(&d->bar);
     if (d->json) {
-        if (keel_door_print_json(d->cli, msg) != KEEL_OK)
-            fputs("keel: an allocation could not be shown as JSON\n", d->cli->err);
+        show_json_now(d, msg);
         return;
     }
     if (!d->heading)
@@ -178,8 +216,36 @@ static void show_trading(demo *d, const keel_client_msg *msg)
     keel_progress_hide(&d->bar);
     if (!d->json)
         keel_view_trading(d->cli, msg->envelope.event_ns, t);
-    else if (keel_door_print_json(d->cli, msg) != KEEL_OK)
-        fputs("keel: a trading state could not be shown as JSON\n", d->cli->err);
+    else
+        show_json_now(d, msg);
+}
+
+/* Decisions and fills of strategies, as far as they are worth a line. */
+static void show_news(demo *d, keel_topic topic, const keel_client_msg *msg)
+{
+    if (!keel_news_take(d->news, topic, &msg->envelope))
+        return;
+    keel_progress_hide(&d->bar);
+    if (d->json)
+        show_json_now(d, msg);
+    else if (topic == KEEL_TOPIC_DECISION)
+        keel_view_decision_line(d->cli, &d->seen->universe, msg->envelope.event_ns,
+                                &d->news->decision, d->news->count);
+    else
+        keel_view_fill_line(d->cli, &d->seen->universe, &d->news->fill, d->news->count);
+}
+
+/* Where the last message of this topic is kept for the end; -1 = it is not. */
+static int place_of(const demo *d, keel_topic topic, const keel_envelope *e)
+{
+    const keel_seen *s = d->seen;
+    if (topic == KEEL_TOPIC_ATTRIBUTION && s->by_strategy_step == e->step &&
+        s->by_strategy_index == e->index)
+        return BY_STRATEGY;
+    if (topic == KEEL_TOPIC_PERFORMANCE || topic == KEEL_TOPIC_ATTRIBUTION ||
+        topic == KEEL_TOPIC_CORR || topic == KEEL_TOPIC_TRUTH)
+        return topic;
+    return topic == KEEL_TOPIC_STRATEGY && d->has_strategies ? (int)topic : -1;
 }
 
 static void take(demo *d, const keel_client_msg *msg)
@@ -190,19 +256,33 @@ static void take(demo *d, const keel_client_msg *msg)
         keel_beats_take(d->beats, &msg->envelope);
         return;
     }
+    if (topic == KEEL_TOPIC_DECISION || topic == KEEL_TOPIC_FILL) {
+        show_news(d, topic, msg);
+        return;
+    }
     if (keel_seen_take(d->seen, topic, &msg->envelope, &fresh) != KEEL_OK || !fresh)
         return;
     if (msg->envelope.step > d->step) {
         d->step = msg->envelope.step;
         d->moved_ns = keel_monotonic_ns();
     }
-    if (d->json && (topic == KEEL_TOPIC_PERFORMANCE || topic == KEEL_TOPIC_ATTRIBUTION ||
-                    topic == KEEL_TOPIC_CORR || topic == KEEL_TOPIC_TRUTH))
-        keep_for_json(d, topic, msg);
+    const int place = d->json ? place_of(d, topic, &msg->envelope) : -1;
+    if (place >= 0)
+        keep_for_json(d, place, msg);
     if (topic == KEEL_TOPIC_ALLOC)
         show_allocation(d, msg);
     else if (topic == KEEL_TOPIC_TRADING)
         show_trading(d, msg);
+}
+
+/* The report of the strategies comes when it changes: nothing more comes of it once the coordinator
+ * has closed the last step. */
+static bool strategies_told(const demo *d, uint64_t rows)
+{
+    int i = 0;
+    while (i < KEEL_SERVICES_N - 1 && strcmp(keel_service_at(i), "strategy-coordinator") != 0)
+        i++;
+    return d->seen->steps[KEEL_TOPIC_STRATEGY] > 0 && d->beats->beat[i].step_done >= rows;
 }
 
 static bool has_ended(const demo *d)
@@ -210,12 +290,14 @@ static bool has_ended(const demo *d)
     const keel_seen *s = d->seen;
     const uint64_t rows = s->feed.rows_sent;
     return s->feed.phase == KEEL_FEED_PHASE_ENDED && s->steps[KEEL_TOPIC_PORTFOLIO] >= rows &&
-           s->steps[KEEL_TOPIC_PERFORMANCE] >= rows && s->steps[KEEL_TOPIC_TRADING] >= rows;
+           s->steps[KEEL_TOPIC_PERFORMANCE] >= rows && s->steps[KEEL_TOPIC_TRADING] >= rows &&
+           (!d->has_strategies || strategies_told(d, rows));
 }
 
 /* What the state of the bar and the time since the last step ask for. Returns -1 to go on. */
 static int look_after(demo *d)
 {
+    char name[KEEL_BEATS_NAME_MAX];
     const int64_t now = keel_monotonic_ns();
     const int64_t still_ms = (now - d->moved_ns) / KEEL_NS_PER_MS;
     const int at = still_ms > AWAITED_MS ? keel_beats_awaited(d->beats, now) : -1;
@@ -236,7 +318,7 @@ static int look_after(demo *d)
             "keel: no step for %" PRId64 " s, at step %" PRIu64 "%s%s; see: keel logs "
             "--run %s\n",
             still_ms / 1000, d->step, at >= 0 ? "; everyone waits for " : "",
-            at >= 0 ? keel_service_at(at) : "", d->run.id);
+            at >= 0 ? keel_beats_name(d->beats, at, name) : "", d->run.id);
     return KEEL_EXIT_FAILED;
 }
 
@@ -287,7 +369,7 @@ static void tell_decisions(const demo *d)
 
 static void show_json(const demo *d)
 {
-    for (int i = 0; i < KEEL_TOPIC_COUNT; i++) {
+    for (int i = 0; i < KEPT; i++) {
         const kept *k = &d->last[i];
         const keel_client_msg msg = {k->topic, k->envelope};
         if (k->payload != NULL && keel_door_print_json(d->cli, &msg) != KEEL_OK)
@@ -307,6 +389,9 @@ static void show_tables(const demo *d)
     keel_view_performance(d->cli, &s->universe, &s->performance, &s->trading);
     if (s->steps[KEEL_TOPIC_ATTRIBUTION] > 0)
         keel_view_attribution(d->cli, &s->universe, &s->attribution);
+    if (d->has_strategies)
+        keel_view_strategy_results(d->cli, &s->strategies,
+                                   s->by_strategy_step > 0 ? &s->by_strategy : NULL);
     keel_view_trades(d->cli, &s->universe, &s->performance);
     if (s->steps[KEEL_TOPIC_CORR] > 0 && s->steps[KEEL_TOPIC_TRUTH] > 0)
         keel_view_truth(d->cli, &s->universe, &s->correlation, &s->truth, PAIRS_SHOWN);
@@ -324,6 +409,7 @@ static void tell_next(const demo *d)
             d->run.id);
     fputs("\nTry next:\n"
           "  keel ledger check                  recompute the books from the fills, other code\n"
+          "  keel signal ls                     what became of the strategies' signals, and why\n"
           "  keel replay                        every engine again over its journal, compared\n"
           "  keel demo --seed 7 --rows 5000     another market\n"
           "  keel demo --data FILE.csv          your own prices\n"
@@ -392,9 +478,11 @@ int keel_verb_demo(const keel_args *args, const keel_cli *cli)
     d.signals = keel_signals_open();
     d.seen = keel_seen_new();
     d.beats = keel_beats_new();
+    d.news = keel_news_new();
     const int code = run_demo(&d);
-    for (int i = 0; i < KEEL_TOPIC_COUNT; i++)
+    for (int i = 0; i < KEPT; i++)
         keel_free(&d.last[i].payload);
+    keel_news_free(&d.news);
     keel_seen_free(&d.seen);
     keel_free(&d.beats);
     close(d.signals);

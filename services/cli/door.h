@@ -9,7 +9,9 @@
 #include "services/cli/cli.h"
 #include "services/cli/run_dir.h"
 
-/* Open the door of a run. NULL and *err: KEEL_EUNAVAIL (nobody answers), KEEL_EREFUSED (key). */
+/* Open the door of a run, which is where relay.out and relay.in of its configuration say: its own
+ * sockets, or another machine's ports. NULL and *err: KEEL_EUNAVAIL (nobody answers),
+ * KEEL_EREFUSED (key). */
 KEEL_MUST_CHECK keel_client *keel_door_open(const keel_run *run, int timeout_ms, keel_err *err);
 
 /* Read every topic of this kind, whatever its keys. */

@@ -198,13 +198,13 @@ static bool is_choice(const char *choices, const char *value)
 static keel_status check_value(const keel_option *option, const char *value, keel_err *err)
 {
     keel_err inner;
-    double fraction;
+    double number;
     int64_t ns;
     switch (option->type) {
     case KEEL_OPTION_COUNT:
         return check_count(option, value, err);
     case KEEL_OPTION_FRACTION:
-        if (keel_fraction_parse(value, &fraction, &inner) == KEEL_OK)
+        if (keel_fraction_parse(value, &number, &inner) == KEEL_OK)
             return KEEL_OK;
         return keel_err_set(err, inner.status, "--%s: %.400s", option->name, inner.text);
     case KEEL_OPTION_DURATION:
@@ -212,6 +212,11 @@ static keel_status check_value(const keel_option *option, const char *value, kee
             return KEEL_OK;
         return keel_err_set(err, KEEL_EFORMAT, "--%s %s: a duration such as 250ms, 2s or 1h",
                             option->name, value);
+    case KEEL_OPTION_PRICE:
+        if (keel_text_real(value, &number) == KEEL_OK && number > 0.0)
+            return KEEL_OK;
+        return keel_err_set(err, KEEL_EFORMAT, "--%s %s: a price is a number above 0", option->name,
+                            value);
     case KEEL_OPTION_CHOICE:
         if (is_choice(option->value_name, value))
             return KEEL_OK;
@@ -393,6 +398,14 @@ double keel_args_fraction(const keel_args *args, const char *name)
     const char *text = keel_args_text(args, name);
     double value = 0.0;
     KEEL_ASSERT(text != NULL && keel_fraction_parse(text, &value, NULL) == KEEL_OK);
+    return value;
+}
+
+double keel_args_price(const keel_args *args, const char *name)
+{
+    const char *text = keel_args_text(args, name);
+    double value = 0.0;
+    KEEL_ASSERT(text == NULL || keel_text_real(text, &value) == KEEL_OK);
     return value;
 }
 

@@ -25,6 +25,7 @@ typedef enum keel_option_type {
     KEEL_OPTION_COUNT,    /* whole number in [min, max] */
     KEEL_OPTION_FRACTION, /* "0.8" or "80%" */
     KEEL_OPTION_DURATION, /* "250ms", "2s" */
+    KEEL_OPTION_PRICE,    /* a number above 0 */
     KEEL_OPTION_CHOICE,   /* one of value_name = "open|close" */
 } keel_option_type;
 
@@ -95,6 +96,9 @@ const char *keel_args_text(const keel_args *args, const char *name);
 int64_t keel_args_count(const keel_args *args, const char *name);
 int64_t keel_args_duration(const keel_args *args, const char *name);
 double keel_args_fraction(const keel_args *args, const char *name);
+
+/* The PRICE given, 0 when none was. */
+double keel_args_price(const keel_args *args, const char *name);
 
 /* All values of a LIST into list[cap]; returns how many there are, at most cap. */
 int keel_args_list(const keel_args *args, const char *name, const char **list, int cap);

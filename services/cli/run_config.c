@@ -252,7 +252,9 @@ keel_status keel_run_config_set_text(keel_run_config *config, const char *key, c
     return put(config, key, value, err);
 }
 
-const char *keel_run_config_get(const keel_run_config *config, const char *key)
+/* The node at a dotted key; NULL when there is none. Libyaml reads documents through pointers that
+ * are not const. */
+static const yaml_node_t *node_at(const keel_run_config *config, const char *key)
 {
     yaml_document_t *doc = (yaml_document_t *)&config->doc;
     int at = 1;
@@ -266,8 +268,30 @@ const char *keel_run_config_get(const keel_run_config *config, const char *key)
         if (*key == '\0')
             break;
     }
-    const yaml_node_t *node = yaml_document_get_node(doc, at);
-    return node->type == YAML_SCALAR_NODE ? (const char *)node->data.scalar.value : NULL;
+    return yaml_document_get_node(doc, at);
+}
+
+const char *keel_run_config_get(const keel_run_config *config, const char *key)
+{
+    const yaml_node_t *node = node_at(config, key);
+    return node != NULL && node->type == YAML_SCALAR_NODE ? (const char *)node->data.scalar.value
+                                                          : NULL;
+}
+
+int keel_run_config_count(const keel_run_config *config, const char *key)
+{
+    const yaml_node_t *node = node_at(config, key);
+    if (node == NULL || node->type != YAML_MAPPING_NODE)
+        return 0;
+    return (int)(node->data.mapping.pairs.top - node->data.mapping.pairs.start);
+}
+
+const char *keel_run_config_name(const keel_run_config *config, const char *key, int i)
+{
+    const yaml_node_t *map = node_at(config, key);
+    const yaml_node_t *name = yaml_document_get_node((yaml_document_t *)&config->doc,
+                                                     map->data.mapping.pairs.start[i].key);
+    return name->type == YAML_SCALAR_NODE ? (const char *)name->data.scalar.value : "";
 }
 
 keel_status keel_run_config_save(keel_run_config *config, const char *path, keel_err *err)

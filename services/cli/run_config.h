@@ -32,6 +32,12 @@ KEEL_MUST_CHECK keel_status keel_run_config_set_text(keel_run_config *config, co
 /* A scalar's text; NULL when absent or not a scalar. Valid until the config changes. */
 const char *keel_run_config_get(const keel_run_config *config, const char *key);
 
+/* How many keys the map at `key` has; 0 when there is none. */
+int keel_run_config_count(const keel_run_config *config, const char *key);
+
+/* The i-th key of the map at `key`, 0 <= i < count. Valid until the config changes. */
+const char *keel_run_config_name(const keel_run_config *config, const char *key, int i);
+
 /* Write to a new file that takes the place of `path` at once. Empties the config. KEEL_EIO. */
 KEEL_MUST_CHECK keel_status keel_run_config_save(keel_run_config *config, const char *path,
                                                  keel_err *err);

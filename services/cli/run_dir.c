@@ -3,6 +3,7 @@
 #include "common/base/assert.h"
 #include "common/base/text.h"
 #include "common/base/timefmt.h"
+#include "common/bus/socket.h"
 #include "services/cli/run_config.h"
 #include "services/cli/terminal.h"
 
@@ -111,6 +112,18 @@ const char *keel_run_file(const keel_run *run, const char *name, char out[KEEL_P
     const int n = snprintf(out, KEEL_PATH_CAP, "%s/%s", run->dir, name);
     KEEL_ASSERT(n > 0 && n < KEEL_PATH_CAP);
     return out;
+}
+
+keel_status keel_run_setting(const keel_run *run, const char *key, const char *standing,
+                             const char *service, char out[KEEL_PATH_CAP], keel_err *err)
+{
+    char path[KEEL_PATH_CAP];
+    keel_run_config *config = keel_run_config_read(keel_run_file(run, "config.yaml", path), NULL);
+    const char *set = config != NULL ? keel_run_config_get(config, key) : NULL;
+    const keel_status status =
+        keel_endpoint_make(set != NULL ? set : standing, run->dir, service, out, KEEL_PATH_CAP);
+    keel_run_config_free(&config);
+    return status == KEEL_OK ? KEEL_OK : keel_err_set(err, status, "%s: %s is too long", path, key);
 }
 
 /* The id in the run's config.yaml, else the directory's own name when it is a legal id. */

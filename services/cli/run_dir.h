@@ -47,6 +47,12 @@ KEEL_MUST_CHECK keel_status keel_run_at(const char *path, keel_run *run, keel_er
 /* dir/name into out; a bug when it does not fit. */
 const char *keel_run_file(const keel_run *run, const char *name, char out[KEEL_PATH_CAP]);
 
+/* A setting of the run's configuration that is a path or an endpoint, else `standing`, with {run}
+ * and {service} filled in, as the services read it. KEEL_ETOOBIG with *err. */
+KEEL_MUST_CHECK keel_status keel_run_setting(const keel_run *run, const char *key,
+                                             const char *standing, const char *service,
+                                             char out[KEEL_PATH_CAP], keel_err *err);
+
 /* Take the lock of the run; *fd is closed on exec and holds it until closed. KEEL_EEXIST with *err
  * naming the process that has it. */
 KEEL_MUST_CHECK keel_status keel_run_lock(const keel_run *run, int *fd, keel_err *err);

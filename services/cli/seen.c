@@ -4,7 +4,8 @@
 
 #include <string.h>
 
-/* The largest message: a packed 512 x 512 matrix of doubles is 1.05 MB. */
+/* The largest messages: a packed 512 x 512 matrix of doubles is 1.05 MB; a report of the strategies
+ * grows with strategies times symbols. */
 enum { SMALL_BYTES = 1 << 20, LARGE_BYTES = 4 << 20 };
 
 keel_seen *keel_seen_new(void)
@@ -19,15 +20,21 @@ void keel_seen_free(keel_seen **seen)
     for (int i = 0; i < KEEL_TOPIC_COUNT; i++)
         if ((*seen)->arenas[i].size > 0)
             keel_arena_fini(&(*seen)->arenas[i]);
+    if ((*seen)->by_strategy_arena.size > 0)
+        keel_arena_fini(&(*seen)->by_strategy_arena);
     keel_free(seen);
+}
+
+static bool is_large(keel_topic topic)
+{
+    return topic == KEEL_TOPIC_CORR || topic == KEEL_TOPIC_TRUTH || topic == KEEL_TOPIC_STRATEGY;
 }
 
 static keel_arena *arena_of(keel_seen *seen, keel_topic topic)
 {
     keel_arena *arena = &seen->arenas[topic];
     if (arena->size == 0)
-        keel_arena_init(arena, topic == KEEL_TOPIC_CORR || topic == KEEL_TOPIC_TRUTH ? LARGE_BYTES
-                                                                                     : SMALL_BYTES);
+        keel_arena_init(arena, is_large(topic) ? LARGE_BYTES : SMALL_BYTES);
     keel_arena_reset(arena);
     return arena;
 }
@@ -57,27 +64,42 @@ static keel_status take_rebalance(keel_seen *seen, keel_arena *arena, const keel
     return KEEL_OK;
 }
 
-/* Attributions by asset, sector and book share one topic. */
-static keel_status take_attribution(keel_seen *seen, keel_arena *arena, const keel_envelope *e)
+/* Attributions by asset, sector, book and strategy share one topic: only assets and strategies are
+ * kept, each with its own step. */
+static keel_status take_attribution(keel_seen *seen, const keel_envelope *e, bool *fresh)
 {
     keel_attribution found;
     keel_arena probe;
     keel_arena_init(&probe, SMALL_BYTES);
-    keel_status status = keel_wire_get_attribution(&probe, e->payload, e->payload_len, &found);
-    const bool wanted = status == KEEL_OK && found.kind == KEEL_ATTRIBUTION_ASSET;
+    const keel_status status =
+        keel_wire_get_attribution(&probe, e->payload, e->payload_len, &found);
+    const keel_attribution_kind kind =
+        status == KEEL_OK ? found.kind : KEEL_ATTRIBUTION_UNSPECIFIED;
     keel_arena_fini(&probe);
-    if (!wanted)
-        return status == KEEL_OK ? KEEL_EUNKNOWN : status;
+    KEEL_TRY(status);
+    if (kind != KEEL_ATTRIBUTION_ASSET && kind != KEEL_ATTRIBUTION_STRATEGY)
+        return KEEL_EUNKNOWN;
+    const bool is_asset = kind == KEEL_ATTRIBUTION_ASSET;
+    uint64_t *step = is_asset ? &seen->steps[KEEL_TOPIC_ATTRIBUTION] : &seen->by_strategy_step;
+    keel_arena *arena = is_asset ? &seen->arenas[KEEL_TOPIC_ATTRIBUTION] : &seen->by_strategy_arena;
+    if (e->step < *step)
+        return KEEL_OK;
+    if (arena->size == 0)
+        keel_arena_init(arena, SMALL_BYTES);
     keel_arena_reset(arena);
-    return keel_wire_get_attribution(arena, e->payload, e->payload_len, &seen->attribution);
+    *fresh = e->step > *step || e->step == 0;
+    *step = e->step;
+    if (!is_asset)
+        seen->by_strategy_index = e->index;
+    return keel_wire_get_attribution(arena, e->payload, e->payload_len,
+                                     is_asset ? &seen->attribution : &seen->by_strategy);
 }
 
 static keel_status decode(keel_seen *seen, keel_topic topic, const keel_envelope *e, bool fresh)
 {
     const uint8_t *data = e->payload;
     const size_t len = e->payload_len;
-    keel_arena *arena =
-        topic == KEEL_TOPIC_ATTRIBUTION ? &seen->arenas[topic] : arena_of(seen, topic);
+    keel_arena *arena = arena_of(seen, topic);
     /* Topics not listed are another reader's. */
     switch ((int)topic) {
     case KEEL_TOPIC_UNIVERSE:
@@ -96,10 +118,8 @@ static keel_status decode(keel_seen *seen, keel_topic topic, const keel_envelope
         return keel_wire_get_portfolio_state(arena, data, len, &seen->portfolio);
     case KEEL_TOPIC_PERFORMANCE:
         return keel_wire_get_performance(arena, data, len, &seen->performance);
-    case KEEL_TOPIC_ATTRIBUTION:
-        if (arena->size == 0)
-            arena = arena_of(seen, topic);
-        return take_attribution(seen, arena, e);
+    case KEEL_TOPIC_STRATEGY:
+        return keel_wire_get_strategy_report(arena, data, len, &seen->strategies);
     case KEEL_TOPIC_CORR:
         return keel_wire_get_correlation(arena, data, len, &seen->correlation);
     case KEEL_TOPIC_TRUTH:
@@ -115,6 +135,8 @@ keel_status keel_seen_take(keel_seen *seen, keel_topic topic, const keel_envelop
     *fresh = false;
     if ((unsigned)topic >= KEEL_TOPIC_COUNT)
         return KEEL_EUNKNOWN;
+    if (topic == KEEL_TOPIC_ATTRIBUTION)
+        return take_attribution(seen, envelope, fresh);
     if (envelope->step < seen->steps[topic])
         return KEEL_OK;
     const bool newer = envelope->step > seen->steps[topic] || envelope->step == 0;

@@ -26,6 +26,11 @@ typedef struct keel_seen {
     keel_portfolio_state portfolio;
     keel_performance performance;
     keel_attribution attribution; /* of assets */
+    keel_attribution by_strategy; /* of strategies' books; valid once by_strategy_step is not 0 */
+    uint64_t by_strategy_step;
+    uint32_t by_strategy_index; /* of its message among those of the topic in the step */
+    keel_arena by_strategy_arena;
+    keel_strategy_report strategies;
     keel_correlation correlation;
     keel_market_truth truth;
     uint64_t allocations;                  /* approved allocations, each step once */

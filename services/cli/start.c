@@ -3,6 +3,7 @@
 #include "common/base/mem.h"
 #include "common/config/config.h"
 #include "services/cli/run_program.h"
+#include "services/cli/strategies.h"
 #include "services/cli/terminal.h"
 
 #include <stdlib.h>
@@ -44,15 +45,20 @@ static keel_status take_environment(keel_run_config *config, keel_err *err)
     return KEEL_OK;
 }
 
-keel_status keel_start_write_config(keel_run_config *config, const keel_args *args,
-                                    const keel_run *run, keel_err *err)
+keel_status keel_start_lay_config(keel_run_config *config, const keel_args *args,
+                                  const keel_run *run, keel_err *err)
 {
-    char path[KEEL_PATH_CAP];
     KEEL_TRY(take_environment(config, err));
     KEEL_TRY(keel_run_config_set_text(config, "run.id", run->id, err));
     KEEL_TRY(keel_run_config_set_text(config, "run.dir", run->dir, err));
     for (int i = 0; i < args->config_n; i++)
         KEEL_TRY(set_setting(config, args->config[i], err));
+    return KEEL_OK;
+}
+
+keel_status keel_start_write_config(keel_run_config *config, const keel_run *run, keel_err *err)
+{
+    char path[KEEL_PATH_CAP];
     return keel_run_config_save(config, keel_run_file(run, "config.yaml", path), err);
 }
 
@@ -115,16 +121,23 @@ int keel_start_failed(const keel_supervisor *supervisor, const keel_run *run, co
     return KEEL_EXIT_FAILED;
 }
 
-int keel_start_all(keel_supervisor *supervisor, const keel_run *run, bool journal,
+/* Keys come before the relay, which reads them at its start; strategies before the feed, so that
+ * they see its first row as it comes. */
+static keel_status start_in_order(keel_supervisor *supervisor, const keel_run *run,
+                                  const keel_start_cfg *cfg, keel_err *err)
+{
+    KEEL_TRY(keel_system_start_stores(supervisor, run, err));
+    KEEL_TRY(keel_strategies_keys(run, cfg->strategies, err));
+    KEEL_TRY(keel_system_start_relay(supervisor, run, err));
+    KEEL_TRY(keel_system_start_services(supervisor, run, cfg->journal, err));
+    KEEL_TRY(keel_strategies_start(supervisor, run, cfg->strategies, err));
+    return keel_system_start_feed(supervisor, run, cfg->journal, err);
+}
+
+int keel_start_all(keel_supervisor *supervisor, const keel_run *run, const keel_start_cfg *cfg,
                    const keel_cli *cli, keel_err *err)
 {
-    keel_status status = keel_system_start_stores(supervisor, run, err);
-    if (status == KEEL_OK)
-        status = keel_system_start_relay(supervisor, run, err);
-    if (status == KEEL_OK)
-        status = keel_system_start_services(supervisor, run, journal, err);
-    if (status == KEEL_OK)
-        status = keel_system_start_feed(supervisor, run, journal, err);
+    keel_status status = start_in_order(supervisor, run, cfg, err);
     /* a configuration that is refused ends a service at once */
     for (int ms = 0; status == KEEL_OK && ms < SETTLE_MS; ms += 10) {
         keel_pause_ms(10);

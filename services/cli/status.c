@@ -1,6 +1,7 @@
 #include "services/cli/beats.h"
 #include "services/cli/door.h"
 #include "services/cli/format.h"
+#include "services/cli/strategies.h"
 #include "services/cli/tables.h"
 #include "services/cli/verbs.h"
 
@@ -15,6 +16,7 @@ typedef struct row {
     keel_process process;
     char state[24];
     bool healthy;
+    bool supervised; /* by keel on this machine; else only its heartbeat is known */
     bool has_beat;
     uint64_t step;
     const char *awaited; /* "" = nobody */
@@ -68,13 +70,18 @@ static void judge_service(row *r, const keel_beats *beats, bool door_open)
 
 static void judge(row *r, const keel_run *run, const keel_beats *beats, bool door_open)
 {
+    const bool is_strategy = keel_strategy_is_process(r->process.name);
     r->awaited = "";
     r->why = "";
-    if (strcmp(r->process.state, "running") != 0)
+    if (is_strategy && strcmp(r->process.state, "ended") == 0)
+        set_state(r, true, "ENDED", "has nothing more to do"); /* the end of the rows */
+    else if (r->supervised && strcmp(r->process.state, "running") != 0)
         set_state(r, false, strcmp(r->process.state, "ended") == 0 ? "ENDED" : "FAILED",
                   "not running any more; see 'keel logs'");
     else if (r->process.stopped)
         set_state(r, false, "STOPPED", "the process is stopped (SIGSTOP)");
+    else if (is_strategy) /* a client: it sends no heartbeat; see keel strategy ls */
+        set_state(r, true, "RUNNING", NULL);
     else if (strncmp(r->process.name, "redis-", 6) == 0)
         judge_store(r, run);
     else
@@ -83,10 +90,13 @@ static void judge(row *r, const keel_run *run, const keel_beats *beats, bool doo
 
 static void print_json(const keel_cli *cli, const row *r)
 {
-    json_t *o = json_pack("{s:s,s:s,s:b,s:i,s:i,s:I,s:s,s:s}", "process", r->process.name, "state",
-                          r->state, "healthy", r->healthy, "pid", (int)r->process.pid, "restarts",
-                          r->process.restarts, "memory_bytes", (json_int_t)r->process.memory_bytes,
-                          "awaited", r->awaited, "why", r->why);
+    json_t *o = json_pack("{s:s,s:s,s:b,s:i,s:s,s:s}", "process", r->process.name, "state",
+                          r->state, "healthy", r->healthy, "pid", (int)r->process.pid, "awaited",
+                          r->awaited, "why", r->why);
+    if (r->supervised) {
+        json_object_set_new(o, "restarts", json_integer(r->process.restarts));
+        json_object_set_new(o, "memory_bytes", json_integer((json_int_t)r->process.memory_bytes));
+    }
     if (r->has_beat)
         json_object_set_new(o, "step", json_integer((json_int_t)r->step));
     json_dumpf(o, cli->out, JSON_COMPACT);
@@ -94,9 +104,22 @@ static void print_json(const keel_cli *cli, const row *r)
     json_decref(o);
 }
 
-static void print_table(const keel_cli *cli, const row *rows, int n)
+/* What only the supervisor knows. */
+static void cell_supervised(keel_table *t, const row *r)
 {
     char text[KEEL_FORMAT_MAX];
+    if (!r->supervised) {
+        keel_table_cell(t, KEEL_INK_DIM, "-");
+        keel_table_cell(t, KEEL_INK_DIM, "-");
+        return;
+    }
+    keel_table_cell(t, r->process.restarts > 0 ? KEEL_INK_YELLOW : KEEL_INK_PLAIN, "%d",
+                    r->process.restarts);
+    keel_table_cell(t, KEEL_INK_PLAIN, "%s", keel_bytes_text(r->process.memory_bytes, text));
+}
+
+static void print_table(const keel_cli *cli, const row *rows, int n)
+{
     keel_table *t = keel_table_new("process|>pid|state|>step|>restarts|>memory|awaits|why");
     for (int i = 0; i < n; i++) {
         const row *r = &rows[i];
@@ -112,9 +135,7 @@ static void print_table(const keel_cli *cli, const row *rows, int n)
             keel_table_cell(t, KEEL_INK_PLAIN, "%" PRIu64, r->step);
         else
             keel_table_cell(t, KEEL_INK_DIM, "-");
-        keel_table_cell(t, r->process.restarts > 0 ? KEEL_INK_YELLOW : KEEL_INK_PLAIN, "%d",
-                        r->process.restarts);
-        keel_table_cell(t, KEEL_INK_PLAIN, "%s", keel_bytes_text(r->process.memory_bytes, text));
+        cell_supervised(t, r);
         keel_table_cell(t, KEEL_INK_PLAIN, "%s", r->awaited);
         keel_table_cell(t, KEEL_INK_PLAIN, "%s", r->why);
     }
@@ -134,34 +155,47 @@ static void tell_awaited(const keel_cli *cli, const row *rows, int n, const keel
             return;
         }
     }
+    char name[KEEL_BEATS_NAME_MAX];
     const int at = keel_beats_awaited(beats, keel_monotonic_ns());
     if (at >= 0)
-        fprintf(cli->err, "keel: everyone waits for %s%s\n", keel_service_at(at),
+        fprintf(cli->err, "keel: everyone waits for %s%s\n", keel_beats_name(beats, at, name),
                 keel_beats_silent(beats, at, keel_monotonic_ns()) ? ": no heartbeat for a second"
                                                                   : "");
+}
+
+/* The processes that keel supervises; without any, as in a cluster, the services by name. */
+static int list_rows(const keel_run *run, const keel_beats *beats, row rows[KEEL_CHILDREN_MAX])
+{
+    keel_process processes[KEEL_CHILDREN_MAX];
+    const int n = keel_processes_read(run, processes, KEEL_CHILDREN_MAX);
+    for (int i = 0; i < n; i++)
+        rows[i] = (row){.process = processes[i], .supervised = true};
+    for (int i = 0; i < KEEL_SERVICES_N && n == 0; i++) {
+        rows[i] = (row){.process.pid = (pid_t)beats->beat[i].pid};
+        snprintf(rows[i].process.name, sizeof rows[i].process.name, "%s", keel_service_at(i));
+    }
+    return n > 0 ? n : KEEL_SERVICES_N;
 }
 
 static int show(const keel_run *run, bool door_open, const keel_beats *beats, bool json,
                 const keel_cli *cli)
 {
-    keel_process processes[KEEL_CHILDREN_MAX];
     row rows[KEEL_CHILDREN_MAX] = {0};
-    const int n = keel_processes_read(run, processes, KEEL_CHILDREN_MAX);
+    const int n = list_rows(run, beats, rows);
     int healthy = 0;
     for (int i = 0; i < n; i++) {
-        rows[i].process = processes[i];
         judge(&rows[i], run, beats, door_open);
         healthy += rows[i].healthy;
         if (json)
             print_json(cli, &rows[i]);
     }
-    if (!json && n > 0) {
+    if (!json) {
         fprintf(cli->out, "run %s in %s\n\n", run->id, run->dir);
         print_table(cli, rows, n);
     }
     if (door_open)
         tell_awaited(cli, rows, n, beats);
-    return n > 0 && healthy == n ? KEEL_EXIT_OK : KEEL_EXIT_FAILED;
+    return healthy == n ? KEEL_EXIT_OK : KEEL_EXIT_FAILED;
 }
 
 int keel_verb_status(const keel_args *args, const keel_cli *cli)

@@ -13,7 +13,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-enum { STORES_WAIT_MS = 10000, STAGE_STORES = 0, STAGE_SERVICES = 1 };
+enum { STORES_WAIT_MS = 10000 };
 
 static const char *const services[KEEL_SERVICES_N] = {
     "relay", "ledger", "execution", "correlation", "optimizer", "risk", "strategy-coordinator",
@@ -162,8 +162,8 @@ keel_status keel_system_start_stores(keel_supervisor *supervisor, const keel_run
         "no",
         NULL,
     };
-    KEEL_TRY(keel_supervisor_start(supervisor, "redis-log", STAGE_STORES, log_argv, err));
-    KEEL_TRY(keel_supervisor_start(supervisor, "redis-cache", STAGE_STORES, cache_argv, err));
+    KEEL_TRY(keel_supervisor_start(supervisor, "redis-log", KEEL_STAGE_STORES, log_argv, err));
+    KEEL_TRY(keel_supervisor_start(supervisor, "redis-cache", KEEL_STAGE_STORES, cache_argv, err));
     KEEL_TRY(wait_for_store(supervisor, log, err));
     return wait_for_store(supervisor, cache, err);
 }
@@ -181,7 +181,7 @@ static keel_status start_service(keel_supervisor *supervisor, const keel_run *ru
                                 journal,
                                 NULL};
     setenv("OPENBLAS_NUM_THREADS", "1", 1); /* OpenBLAS reads it while it is loaded */
-    return keel_supervisor_start(supervisor, name, STAGE_SERVICES, argv, err);
+    return keel_supervisor_start(supervisor, name, KEEL_STAGE_SERVICES, argv, err);
 }
 
 keel_status keel_system_start_relay(keel_supervisor *supervisor, const keel_run *run, keel_err *err)

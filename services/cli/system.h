@@ -13,6 +13,9 @@
 
 enum { KEEL_SERVICES_N = 8 };
 
+/* Stages of the supervisor: the highest stops first. */
+enum { KEEL_STAGE_STORES, KEEL_STAGE_SERVICES, KEEL_STAGE_STRATEGIES };
+
 /* "relay" first, "feed" last. */
 const char *keel_service_at(int i);
 bool keel_service_is_known(const char *name);

@@ -118,7 +118,9 @@ int keel_verb_ledger_check(const keel_args *args, const keel_cli *cli)
     keel_err err;
     if (keel_run_find(keel_args_text(args, "run"), NULL, &run, &err) != KEEL_OK)
         return keel_cli_fail(cli, &err);
-    keel_run_file(&run, "books.sqlite", path);
+    if (keel_run_setting(&run, "ledger.database", "{run}/books.sqlite", "ledger", path, &err) !=
+        KEEL_OK)
+        return keel_cli_fail(cli, &err);
     if (access(path, R_OK) != 0) {
         fprintf(cli->err, "keel: run %s has no books: %s: %s\n", run.id, path, strerror(errno));
         return KEEL_EXIT_FAILED;

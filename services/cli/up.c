@@ -2,6 +2,7 @@
 #include "services/cli/door.h"
 #include "services/cli/run_config.h"
 #include "services/cli/start.h"
+#include "services/cli/strategies.h"
 #include "services/cli/terminal.h"
 #include "services/cli/verbs.h"
 
@@ -29,9 +30,26 @@ static keel_status choose_run(const keel_args *args, keel_run *run, keel_err *er
     return keel_run_make("up", run, err);
 }
 
+/* Keel's own strategies that the configuration names; a new run whose configuration names none at
+ * all gets them, as in a demo. */
+static keel_status choose_strategies(keel_run_config *config, bool goes_on, unsigned *strategies,
+                                     keel_err *err)
+{
+    keel_err why = {.text = "the run goes on with its configuration; add --new"};
+    *strategies = goes_on || keel_strategies_any(config) ? keel_strategies_named(config)
+                                                         : keel_strategies_lay(config, false, &why);
+    if (*strategies == 0)
+        return keel_err_set(err, KEEL_EFORMAT,
+                            "--with-strategies: strategies names none of momentum, meanreversion, "
+                            "breakout: %s",
+                            keel_strategies_any(config) ? "only others" : why.text);
+    return keel_strategies_installed(*strategies, err);
+}
+
 /* A run goes on with the configuration it has, unless another one is named: the same steps replayed
  * under other settings would not be the same steps. */
-static keel_status write_config(const keel_args *args, const keel_run *run, keel_err *err)
+static keel_status write_config(const keel_args *args, const keel_run *run, unsigned *strategies,
+                                keel_err *err)
 {
     char own[KEEL_PATH_CAP], base[KEEL_PATH_CAP];
     const char *given = keel_args_text(args, "config");
@@ -50,7 +68,11 @@ static keel_status write_config(const keel_args *args, const keel_run *run, keel
     if (status == KEEL_OK && !goes_on && keel_run_config_get(config, "feed.rows") == NULL)
         status = keel_run_config_set(config, "feed.rows", "10000000", err);
     if (status == KEEL_OK)
-        status = keel_start_write_config(config, args, run, err);
+        status = keel_start_lay_config(config, args, run, err);
+    if (status == KEEL_OK && keel_args_on(args, "with-strategies"))
+        status = choose_strategies(config, goes_on, strategies, err);
+    if (status == KEEL_OK)
+        status = keel_start_write_config(config, run, err);
     keel_run_config_free(&config);
     return status;
 }
@@ -76,16 +98,18 @@ static int be_supervisor(const keel_args *args, const keel_run *run, FILE *told,
     keel_err err;
     keel_cli starting = *cli;
     int lock = -1, code = KEEL_EXIT_OK;
+    keel_start_cfg cfg = {.journal = keel_args_on(args, "journal")};
     if (told != NULL)
         starting.err = told;
     const int signals = keel_signals_open();
     keel_supervisor *supervisor = NULL;
-    if (keel_run_lock(run, &lock, &err) != KEEL_OK || write_config(args, run, &err) != KEEL_OK) {
+    if (keel_run_lock(run, &lock, &err) != KEEL_OK ||
+        write_config(args, run, &cfg.strategies, &err) != KEEL_OK) {
         code = keel_cli_fail(&starting, &err);
     } else {
         supervisor = keel_supervisor_new(keel_run_file(run, "log", log_dir),
                                          keel_run_file(run, "processes", processes));
-        code = keel_start_all(supervisor, run, keel_args_on(args, "journal"), &starting, &err);
+        code = keel_start_all(supervisor, run, &cfg, &starting, &err);
     }
     if (told != NULL) {
         fprintf(told, "=%d\n", code);

@@ -23,6 +23,8 @@ static const keel_option demo_options[] = {
     {KEEL_OPTION_CHOICE, "stamp", 0, "open|close", NULL, 0, 0,
      "with --data: what a time in the file is"},
     {KEEL_OPTION_TEXT, "config", 0, "FILE", NULL, 0, 0, "base configuration"},
+    {KEEL_OPTION_FLAG, "no-strategies", 0, NULL, NULL, 0, 0,
+     "start none of Keel's own strategies, and give them no capital"},
     {KEEL_OPTION_FLAG, "keep", 0, NULL, NULL, 0, 0,
      "never clear this run away (the newest 3 demos are kept anyway)"},
     KEEL_OPTIONS_END,
@@ -44,6 +46,10 @@ static const keel_option up_options[] = {
     {KEEL_OPTION_FLAG, "new", 0, NULL, NULL, 0, 0, "a new run instead of the newest one"},
     {KEEL_OPTION_FLAG, "foreground", 0, NULL, NULL, 0, 0, "stay, and stop on Ctrl-C"},
     {KEEL_OPTION_FLAG, "journal", 0, NULL, NULL, 0, 0, "write journals for 'keel replay'"},
+    {KEEL_OPTION_FLAG, "with-strategies", 0, NULL, NULL, 0, 0,
+     "start those of Keel's own strategies that the configuration names (a new run that names "
+     "none: "
+     "all three)"},
     KEEL_OPTIONS_END,
 };
 static const char *const up_examples[] = {
@@ -51,6 +57,8 @@ static const char *const up_examples[] = {
     "start, or go on with the newest run, in the background",
     "keel up --run.pace=100ms",
     "ten steps a second",
+    "keel up --new --with-strategies",
+    "another run, with momentum, meanreversion and breakout",
     "keel up --run /tmp/k1 --foreground",
     "a directory of your own",
     NULL,
@@ -162,8 +170,71 @@ static const char *const ledger_examples[] = {
     "recompute the newest run's books from its fills",
     NULL,
 };
+static const keel_option send_options[] = {
+    {KEEL_OPTION_PRICE, "entry", 0, "P", NULL, 0, 0, "reference price (default: the last one)"},
+    {KEEL_OPTION_PRICE, "stop", 0, "P", NULL, 0, 0, "close the position when the price gets here"},
+    {KEEL_OPTION_PRICE, "target", 0, "P", NULL, 0, 0, "take the profit here"},
+    {KEEL_OPTION_FRACTION, "confidence", 0, "C", "100%", 0, 0, "0.8 or 80%; sizes the position"},
+    {KEEL_OPTION_DURATION, "valid", 0, "TIME", NULL, 0, 0,
+     "of market time (default: the configured validity)"},
+    {KEEL_OPTION_TEXT, "id", 0, "ID", NULL, 0, 0,
+     "its name; a second one of this name is a duplicate (default: a new one)"},
+    {KEEL_OPTION_FLAG, "wait", 'w', NULL, NULL, 0, 0,
+     "wait for the decision, not only the receipt"},
+    {KEEL_OPTION_DURATION, "timeout", 0, "TIME", "5s", 0, 0, "give up after this time"},
+    RUN_OPTION,
+    KEEL_OPTIONS_END,
+};
+static const char *const send_examples[] = {
+    "keel signal send mine BTC-SIM long --wait",
+    "as strategy 'mine'; shows the decision and how it was sized",
+    "keel signal send mine BTC-SIM long --stop 91000 --target 99000 --confidence 80%",
+    "with its stop and target",
+    "keel signal send mine BTC-SIM flat",
+    "close what it holds",
+    NULL,
+};
+static const keel_option signals_options[] = {
+    {KEEL_OPTION_TEXT, "strategy", 0, "NAME", NULL, 0, 0, "of this strategy only"},
+    {KEEL_OPTION_FLAG, "accepted", 0, NULL, NULL, 0, 0, "only those that were accepted"},
+    {KEEL_OPTION_FLAG, "refused", 0, NULL, NULL, 0, 0, "only those that were refused"},
+    {KEEL_OPTION_COUNT, "limit", 'n', "N", "50", 1, 1000000, "the newest N"},
+    RUN_OPTION,
+    KEEL_OPTIONS_END,
+};
+static const char *const signals_examples[] = {
+    "keel signal ls",
+    "the last 50 decisions",
+    "keel signal ls --strategy momentum --refused -n 10",
+    "why the last ten were refused",
+    NULL,
+};
+static const keel_option trace_options[] = {
+    {KEEL_OPTION_TEXT, "strategy", 0, "NAME", NULL, 0, 0, "when several have a signal of this id"},
+    RUN_OPTION,
+    KEEL_OPTIONS_END,
+};
+static const char *const trace_examples[] = {
+    "keel signal trace 212-1",
+    "decision, sizing, fills, end and P&L of one signal",
+    "keel signal trace 17",
+    "of decision 17, when no signal has that id",
+    NULL,
+};
+static const char *const strategies_examples[] = {
+    "keel strategy ls",
+    "mode, share, P&L and counts of each",
+    NULL,
+};
+static const char *const strategy_examples[] = {
+    "keel strategy show momentum",
+    "one of them: allocation, dispositions, symbols, positions",
+    NULL,
+};
 static const keel_option halt_options[] = {
     {KEEL_OPTION_TEXT, "reason", 'r', "TEXT", NULL, 0, 0, "why; kept in the records (required)"},
+    {KEEL_OPTION_TEXT, "strategy", 0, "NAME", NULL, 0, 0, "only this strategy"},
+    {KEEL_OPTION_TEXT, "asset", 0, "SYMBOL", NULL, 0, 0, "only this asset, in all books"},
     RUN_OPTION,
     DEADLINE_OPTION,
     KEEL_OPTIONS_END,
@@ -171,16 +242,29 @@ static const keel_option halt_options[] = {
 static const char *const halt_examples[] = {
     "keel halt --reason 'exchange maintenance'",
     "no trading until a resume",
+    "keel halt --strategy momentum --reason 'looks wrong'",
+    "one strategy; the others go on",
     NULL,
 };
 static const char *const resume_examples[] = {
     "keel resume --reason 'maintenance over'",
     "re-arm; the peak starts anew",
+    "keel resume --asset BTC-SIM --reason 'listed again'",
+    "one asset",
     NULL,
+};
+static const keel_option health_options[] = {
+    {KEEL_OPTION_FLAG, "inside", 0, NULL, NULL, 0, 0,
+     "from its own heartbeat, where the services reach each other: needs no key and no relay"},
+    RUN_OPTION,
+    DEADLINE_OPTION,
+    KEEL_OPTIONS_END,
 };
 static const char *const health_examples[] = {
     "keel health risk",
     "state and counters of one service",
+    "keel health risk --inside",
+    "its state alone, as containers are checked",
     NULL,
 };
 static const char *const help_examples[] = {
@@ -256,7 +340,9 @@ static int verb_help(const keel_args *args, const keel_cli *cli)
 static const keel_verb verbs[] = {
     {"demo", "run the whole system on a simulated market, or on your prices, and show its tables",
      "", 0, 0, true, demo_options,
-     "A fresh run in lockstep: every process, two private redis servers, no port open.",
+     "A fresh run in lockstep: every process, three strategies, two private redis servers, no port "
+     "open. A configuration that names strategies is taken as it is: of those, Keel's own are "
+     "started.",
      demo_examples, keel_verb_demo},
     {"up", "start the system in the background, or go on with the newest run", "", 0, 0, true,
      up_options, "Live mode: the clock paces the rows (run.pace).", up_examples, keel_verb_up},
@@ -288,11 +374,29 @@ static const keel_verb verbs[] = {
     {"ledger check", "recompute the books from the fills, with other code", "", 0, 0, false,
      run_options, "Needs nothing running. Without --run: the newest run, a demo's included.",
      ledger_examples, keel_verb_ledger_check},
-    {"halt", "stop trading", "", 0, 0, false, halt_options, "", halt_examples, keel_verb_halt},
-    {"resume", "trade again after a halt or a stop", "", 0, 0, false, halt_options, "",
-     resume_examples, keel_verb_resume},
-    {"health", "ask one service how it is", "SERVICE", 1, 1, false, read_options, "",
-     health_examples, keel_verb_health},
+    {"signal send", "send a signal as a strategy", "STRATEGY SYMBOL long|short|flat", 3, 3, false,
+     send_options,
+     "Uses the strategy's own key when the run has it, else the operator's. A program that is "
+     "connected as the same strategy is superseded by it and has to start again. Exit code 5 when "
+     "the signal is refused.",
+     send_examples, keel_verb_signal_send},
+    {"signal ls", "decisions about signals, with their reasons", "", 0, 0, false, signals_options,
+     "From the run's books; nothing needs to run.", signals_examples, keel_verb_signal_ls},
+    {"signal trace", "follow one signal: decision, size, fills, result", "ID", 1, 1, false,
+     trace_options, "From the run's books; nothing needs to run.", trace_examples,
+     keel_verb_signal_trace},
+    {"strategy ls", "the strategies: mode, share, P&L, signals", "", 0, 0, false, read_options,
+     "Exit code 7 when their publisher is silent: the answer may be old.", strategies_examples,
+     keel_verb_strategy_ls},
+    {"strategy show", "one strategy: allocation, dispositions, positions", "NAME", 1, 1, false,
+     read_options, "", strategy_examples, keel_verb_strategy_show},
+    {"halt", "stop trading: everything, one strategy or one asset", "", 0, 0, false, halt_options,
+     "", halt_examples, keel_verb_halt},
+    {"resume", "trade again after a halt or a stop", "", 0, 0, false, halt_options,
+     "A halt of one strategy or asset ends with the same option.", resume_examples,
+     keel_verb_resume},
+    {"health", "ask one service how it is", "SERVICE", 1, 1, false, health_options,
+     "Exit code 1 when it has failed or stops.", health_examples, keel_verb_health},
     {"help", "this overview, or the help of a verb", "[VERB]", 0, 2, false, NULL, "", help_examples,
      verb_help},
     {"completion", "a completion script for a shell", "bash", 1, 1, false, NULL, "",

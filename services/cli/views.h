@@ -8,6 +8,8 @@
 #include "common/domain/allocation.h"
 #include "common/domain/books.h"
 #include "common/domain/estimate.h"
+#include "common/domain/signal.h"
+#include "services/cli/signal_books.h"
 #include "services/cli/tables.h"
 
 /* One line: time, certificate, volatility a year, turnover, why, then weights, largest first, as
@@ -43,6 +45,51 @@ void keel_view_correlation(const keel_cli *cli, const keel_universe *universe,
  * difference over all pairs. */
 void keel_view_truth(const keel_cli *cli, const keel_universe *universe, const keel_correlation *c,
                      const keel_market_truth *truth, int most);
+
+/* One line for a decision as it comes. `count`: its number among those of its kind, shown from 10
+ * on; 0 = do not count. */
+void keel_view_decision_line(const keel_cli *cli, const keel_universe *universe, int64_t event_ns,
+                             const keel_decision *d, uint64_t count);
+
+/* One line for a fill as it comes: the first part that belongs to a strategy. */
+void keel_view_fill_line(const keel_cli *cli, const keel_universe *universe, const keel_fill *fill,
+                         uint64_t count);
+
+/* Everything about one decision: what was said, what came of it, the sizing rules with the one that
+ * set the size. */
+void keel_view_decision(const keel_cli *cli, const keel_universe *universe, int64_t event_ns,
+                        const keel_decision *d);
+
+/* What a decision led to: the fills that executed it, the end of its position, its P&L. */
+void keel_view_trace(const keel_cli *cli, const keel_universe *universe, const keel_trace *trace);
+
+/* The end of a demo: per strategy signals, refusals by reason, P&L and costs, and what netting
+ * saved. `by_strategy` NULL: no books of strategies yet. */
+void keel_view_strategy_results(const keel_cli *cli, const keel_strategy_report *report,
+                                const keel_attribution *by_strategy);
+
+/* What is known of a strategy, from three messages of the same run. */
+typedef struct keel_strategy_view {
+    const keel_strategy_status *status;
+    const keel_trading_state *trading;
+    const keel_book *book; /* of its name; NULL = not opened yet */
+} keel_strategy_view;
+
+void keel_view_strategies(const keel_cli *cli, const keel_strategy_view *views, int n);
+void keel_view_strategy(const keel_cli *cli, const keel_universe *universe,
+                        const keel_strategy_view *view);
+
+/* P&L of a book since its beginning: realised and open, after fees. */
+int64_t keel_book_pnl_micros(const keel_book *book);
+
+/* Why a strategy's mode is not ACTIVE: its own reason when it has a mode of its own, else the
+ * portfolio's. NULL when it trades. */
+const keel_reason *keel_strategy_mode_reason(const keel_trading_state *trading,
+                                             const char *strategy);
+
+/* Refusals by reason, most frequent first, the rest added up: "conflict 12, expired 3, 5 others".
+ */
+void keel_refusals_text(const keel_strategy_status *status, int most, char *out, size_t cap);
 
 /* Root mean square of estimate - truth over the pairs; both n x n packed. */
 double keel_correlation_rmse(int n, const double *estimate, const double *truth);

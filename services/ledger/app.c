@@ -21,6 +21,8 @@ typedef struct app {
     int history_allocations;
     int history_risk;
     int history_optimizations;
+    int history_returns;
+    int history_decisions;
     double risk_free_ann;
     keel_ledger *engine; /* owned, from open to close */
     keel_store *store;   /* owned, from open to close */
@@ -41,6 +43,10 @@ static const keel_cfg_row cfg[] = {
      "rows", "trading states and risk reports kept"},
     {KEEL_CFG_T_INT, "ledger.history_optimizations", offsetof(app, history_optimizations), "100",
      "1", "1000000000", "rows", "optimizations with their certificates kept"},
+    {KEEL_CFG_T_INT, "ledger.history_returns", offsetof(app, history_returns), "10000", "4096",
+     "1000000000", "steps", "returns of every book per bar kept"},
+    {KEEL_CFG_T_INT, "ledger.history_decisions", offsetof(app, history_decisions), "10000", "1",
+     "1000000000", "rows", "refused decisions kept; accepted ones always are"},
     {KEEL_CFG_T_REAL, "ledger.risk_free_ann", offsetof(app, risk_free_ann), "0", "-1", "1", "",
      "risk-free return per year in Sharpe and Sortino"},
     KEEL_CFG_END,
@@ -132,6 +138,22 @@ static keel_status on_report(keel_service *svc, void *arg, const keel_msg *msg)
     return keel_store_add_note(((app *)arg)->store, &note);
 }
 
+static keel_status on_decision(keel_service *svc, void *arg, const keel_msg *msg)
+{
+    keel_decision d;
+    KEEL_TRY(keel_wire_get_decision(keel_service_arena(svc), msg->data, msg->len, &d));
+    keel_decision_note note = {
+        .decision_seq = d.decision_seq,
+        .step = msg->step,
+        .accepted = d.accepted,
+        .reason = d.reason.code,
+    };
+    memcpy(note.strategy, d.strategy, sizeof note.strategy);
+    memcpy(note.signal_id, d.signal_id, sizeof note.signal_id);
+    memcpy(note.symbol, d.symbol, sizeof note.symbol);
+    return keel_store_add_decision(((app *)arg)->store, &note);
+}
+
 static keel_status on_row(keel_service *svc, void *arg, const keel_msg *msg)
 {
     keel_bar_row row;
@@ -188,7 +210,7 @@ static keel_status close_step(keel_service *svc, void *arg, uint64_t step)
     KEEL_TRY(keel_service_publish(svc, KEEL_TOPIC_PORTFOLIO, NULL, buf, len));
     KEEL_TRY(keel_wire_put_performance(&a->out.performance, buf, cap, &len));
     KEEL_TRY(keel_service_publish(svc, KEEL_TOPIC_PERFORMANCE, NULL, buf, len));
-    for (int i = 0; i < KEEL_LEDGER_ATTRIBUTIONS; i++) {
+    for (int i = 0; i < a->out.attributions_n; i++) {
         KEEL_TRY(keel_wire_put_attribution(&a->out.attributions[i], buf, cap, &len));
         KEEL_TRY(keel_service_publish(svc, KEEL_TOPIC_ATTRIBUTION, NULL, buf, len));
     }
@@ -262,6 +284,9 @@ static keel_status open_engine(keel_service *svc, app *a, int64_t *initial_micro
     const struct keel_settings *s = keel_service_settings(svc);
     if (keel_units_of_real(s->equity_usd, 6, initial_micros) != KEEL_OK)
         return keel_err_set(err, KEEL_ERANGE, "risk_manager.equity_usd does not fit");
+    keel_strategy_name names[KEEL_STRATEGIES_MAX];
+    for (int i = 0; i < s->strategies_n; i++)
+        memcpy(names[i].name, s->strategies[i].name, sizeof names[i].name);
     const keel_ledger_cfg c = {
         .run = keel_service_run(svc),
         .portfolio = s->portfolio,
@@ -271,6 +296,8 @@ static keel_status open_engine(keel_service *svc, app *a, int64_t *initial_micro
         .initial_micros = *initial_micros,
         .bar_ns = s->bar_ns,
         .risk_free_ann = a->risk_free_ann,
+        .strategies_n = s->strategies_n,
+        .strategies = names,
     };
     a->engine = keel_ledger_new(&c, err);
     return a->engine != NULL ? KEEL_OK : KEEL_EINVAL;
@@ -298,6 +325,9 @@ static keel_status open_app(keel_service *svc, void *arg, keel_err *err)
         .history_allocations = a->history_allocations,
         .history_risk = a->history_risk,
         .history_optimizations = a->history_optimizations,
+        .history_returns = a->history_returns,
+        .history_decisions = a->history_decisions,
+        .books_n = keel_ledger_books(a->engine),
     };
     a->store = keel_store_open(&c, err);
     free(configuration);
@@ -338,6 +368,7 @@ static const keel_sub subs[] = {
     {KEEL_TOPIC_CAPITAL, on_capital},
     {KEEL_TOPIC_ALLOC, on_approval},
     {KEEL_TOPIC_RISK_REPORT, on_report},
+    {KEEL_TOPIC_DECISION, on_decision},
     {KEEL_TOPIC_ROW, on_row},
     {KEEL_TOPIC_FILL, on_fill},
     {KEEL_TOPIC_PLAN_DONE, on_plan_done},

@@ -73,6 +73,13 @@ static const char *const schema[] = {
     " equity_micros INTEGER NOT NULL, reason TEXT NOT NULL, reason_text TEXT NOT NULL,"
     " payload BLOB NOT NULL) STRICT",
     "CREATE INDEX risk_assessments_run ON risk_assessments(run, id)",
+    "CREATE TABLE book_returns(run INTEGER NOT NULL, step INTEGER NOT NULL, book TEXT NOT NULL,"
+    " as_of_ns INTEGER NOT NULL, base_micros INTEGER NOT NULL, pnl_micros INTEGER NOT NULL,"
+    " ret_simple REAL NOT NULL, PRIMARY KEY(run, step, book)) STRICT, WITHOUT ROWID",
+    "CREATE TABLE decisions(run INTEGER NOT NULL, decision_seq INTEGER NOT NULL,"
+    " step INTEGER NOT NULL, strategy TEXT NOT NULL, signal_id TEXT NOT NULL,"
+    " symbol TEXT NOT NULL, accepted INTEGER NOT NULL, reason TEXT NOT NULL,"
+    " PRIMARY KEY(run, decision_seq)) STRICT, WITHOUT ROWID",
     "CREATE TABLE engine(run INTEGER PRIMARY KEY, step INTEGER NOT NULL, state BLOB NOT NULL)"
     " STRICT",
     "CREATE VIEW positions AS SELECT run, book, instrument, sum(qty_units) AS qty_units,"
@@ -81,7 +88,7 @@ static const char *const schema[] = {
     " b.qty_units, f.price_units, b.realized_micros - b.fee_micros AS pnl_micros,"
     " b.closed_units, f.fill_ns, f.reason, f.reason_text FROM fills f JOIN fill_books b"
     " ON b.run = f.run AND b.fill_no = f.fill_no",
-    "PRAGMA user_version=1",
+    "PRAGMA user_version=2",
 };
 
 /* ---- the three ways to use a statement ---- */
@@ -150,8 +157,10 @@ static keel_status open_file(keel_store *store, const keel_store_cfg *cfg, keel_
         read_number(store, "PRAGMA user_version", &version) != KEEL_OK)
         return sql_error(store, err, cfg->path);
     if (version != 0 && version != KEEL_STORE_SCHEMA)
-        return keel_err_set(err, KEEL_EVERSION, "%s: schema %lld, this program reads %d", cfg->path,
-                            (long long)version, KEEL_STORE_SCHEMA);
+        return keel_err_set(err, KEEL_EVERSION,
+                            "%s: schema %lld, this program reads %d; finish its runs with the"
+                            " program that wrote it, or name another ledger.database",
+                            cfg->path, (long long)version, KEEL_STORE_SCHEMA);
     bool made = version != 0 || execute(store, "BEGIN IMMEDIATE");
     for (size_t i = 0; made && version == 0 && i < sizeof schema / sizeof schema[0]; i++)
         made = execute(store, schema[i]);
@@ -255,18 +264,30 @@ static keel_status find_run(keel_store *store, const keel_store_cfg *cfg, keel_e
     return status;
 }
 
+/* An engine's core snapshot at most: marks, books, and 12 bytes for each pair ever held. */
+static size_t blob_room(const keel_store_cfg *cfg)
+{
+    const size_t n = (size_t)cfg->universe->n;
+    const size_t books = cfg->books_n > 0 ? (size_t)cfg->books_n : (size_t)KEEL_LEDGER_BOOKS_MAX;
+    return BLOB_ROOM + n * 256 + books * 256 + books * n * 12 + KEEL_LEDGER_CLOSED_MAX * 12;
+}
+
 keel_store *keel_store_open(const keel_store_cfg *cfg, keel_err *err)
 {
     keel_store *store = keel_xcalloc(1, sizeof *store);
     const size_t n = (size_t)cfg->universe->n;
     store->cfg = *cfg;
     store->n = cfg->universe->n;
-    store->fills_max = 4 * store->n + 64;
+    const int pairs = (store->n * cfg->books_n < KEEL_LEDGER_POSITIONS_MAX)
+                          ? store->n * cfg->books_n
+                          : KEEL_LEDGER_POSITIONS_MAX;
+    store->fills_max = 4 * store->n + 64 + 2 * pairs;
     store->fills = keel_xcalloc((size_t)store->fills_max, sizeof *store->fills);
     store->booked = keel_xcalloc((size_t)store->fills_max, sizeof *store->booked);
     store->transfers = keel_xcalloc(KEEL_STORE_TRANSFERS_MAX, sizeof *store->transfers);
     store->notes = keel_xcalloc(KEEL_STORE_NOTES_MAX, sizeof *store->notes);
-    store->blob_cap = BLOB_ROOM + n * (KEEL_LEDGER_BOOKS_MAX * 8 + 256);
+    store->decisions = keel_xcalloc(KEEL_STORE_DECISIONS_MAX, sizeof *store->decisions);
+    store->blob_cap = blob_room(cfg);
     store->blob = keel_xcalloc(store->blob_cap, 1);
     store->marks = keel_xcalloc(n, sizeof(int64_t));
     keel_arena_init(&store->payloads, PAYLOADS_BYTES);
@@ -288,6 +309,7 @@ void keel_store_close(keel_store **store)
     keel_free(&(*store)->booked);
     keel_free(&(*store)->transfers);
     keel_free(&(*store)->notes);
+    keel_free(&(*store)->decisions);
     keel_free(&(*store)->blob);
     keel_free(&(*store)->marks);
     keel_arena_fini(&(*store)->payloads);
@@ -313,6 +335,16 @@ void keel_store_limit(keel_store *store, int pages)
 }
 
 /* ---- read back ---- */
+
+static keel_status resume_decided(keel_store *store)
+{
+    sqlite3_stmt *s = ledger_store_begin(store, STORE_GET_DECIDED);
+    const int rc = sqlite3_step(s);
+    store->decided = rc == SQLITE_ROW ? (uint64_t)sqlite3_column_int64(s, 0) : 0;
+    const keel_status status = rc == SQLITE_ROW ? KEEL_OK : ledger_store_failed(store);
+    sqlite3_reset(s);
+    return status;
+}
 
 static keel_status resume_seal(keel_store *store)
 {
@@ -374,6 +406,7 @@ keel_status keel_store_resume(keel_store *store, keel_ledger *eng, uint64_t *ste
         KEEL_TRY(resume_lots(store, eng));
         KEEL_TRY(resume_ids(store, eng));
         KEEL_TRY(resume_seal(store));
+        KEEL_TRY(resume_decided(store));
         KEEL_TRY(keel_ledger_restored(eng));
         if (keel_ledger_step(eng) != step)
             return KEEL_EFORMAT;

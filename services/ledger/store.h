@@ -11,6 +11,7 @@
 #ifndef KEEL_SERVICES_LEDGER_STORE_H
 #define KEEL_SERVICES_LEDGER_STORE_H
 
+#include "common/domain/signal.h"
 #include "common/domain/trading.h"
 #include "common/service/service.h"
 #include "services/ledger/engine/ledger.h"
@@ -18,10 +19,11 @@
 typedef struct keel_store keel_store;
 
 enum {
-    KEEL_STORE_SCHEMA = 1,        /* PRAGMA user_version */
-    KEEL_STORE_STEPS_MIN = 4096,  /* states and outputs kept at least: P1 of docs/protocol.md */
-    KEEL_STORE_TRANSFERS_MAX = 8, /* of one step */
-    KEEL_STORE_NOTES_MAX = 64,    /* allocations and risk messages of one step */
+    KEEL_STORE_SCHEMA = 2,            /* PRAGMA user_version */
+    KEEL_STORE_STEPS_MIN = 4096,      /* states and outputs kept at least: P1 of docs/protocol.md */
+    KEEL_STORE_TRANSFERS_MAX = 8,     /* of one step */
+    KEEL_STORE_NOTES_MAX = 64,        /* allocations and risk messages of one step */
+    KEEL_STORE_DECISIONS_MAX = 65536, /* decisions of one step */
 };
 
 typedef struct keel_store_cfg {
@@ -37,10 +39,14 @@ typedef struct keel_store_cfg {
     int history_allocations;
     int history_risk;
     int history_optimizations;
+    int history_returns;   /* steps, >= KEEL_STORE_STEPS_MIN */
+    int history_decisions; /* refused ones; accepted ones are kept */
+    int books_n;           /* with reserve and netting: sizes what a step may have */
 } keel_store_cfg;
 
 /* Open or create the file and find or register the run. NULL and *err: KEEL_EUNAVAIL the file
- * cannot be opened or written now, KEEL_EVERSION another schema, KEEL_EINVAL the run is there with
+ * cannot be opened or written now, KEEL_EVERSION a schema that this program does not read (an older
+ * one is not rewritten: its lots lack nothing, but its seals and snapshots are of other bytes), KEEL_EINVAL the run is there with
  * another universe, initial capital or bar. */
 KEEL_MUST_CHECK keel_store *keel_store_open(const keel_store_cfg *cfg, keel_err *err);
 void keel_store_close(keel_store **store);
@@ -92,6 +98,21 @@ typedef struct keel_note {
 } keel_note;
 
 KEEL_MUST_CHECK keel_status keel_store_add_note(keel_store *store, const keel_note *note);
+
+/* A decision about a signal: what explains the fills of a strategy's book. */
+typedef struct keel_decision_note {
+    uint64_t decision_seq;
+    uint64_t step; /* of the message: k-1 */
+    char strategy[KEEL_NAME_MAX];
+    char signal_id[KEEL_SIGNAL_ID_MAX];
+    char symbol[KEEL_SYMBOL_MAX];
+    bool accepted;
+    keel_reason_code reason;
+} keel_decision_note;
+
+/* KEEL_OK also when it is committed or collected already (newer ones come later only). */
+KEEL_MUST_CHECK keel_status keel_store_add_decision(keel_store *store,
+                                                    const keel_decision_note *note);
 
 /* Write the step. KEEL_OK also when it is committed already. KEEL_EUNAVAIL: nothing was written and
  * all that was collected is still there; keel_store_error() says why. */

@@ -8,7 +8,7 @@
 
 #include <string.h>
 
-enum { PRUNE_EVERY_STEPS = 64, SEAL_BYTES = 4096 };
+enum { PRUNE_EVERY_STEPS = 64, SEAL_BYTES = 8192 /* 65 parts */ };
 
 /* ---- collect ---- */
 
@@ -53,9 +53,20 @@ keel_status keel_store_add_note(keel_store *store, const keel_note *note)
     return KEEL_OK;
 }
 
+keel_status keel_store_add_decision(keel_store *store, const keel_decision_note *note)
+{
+    if (note->decision_seq <= store->decided)
+        return KEEL_OK;
+    if (store->decisions_n == KEEL_STORE_DECISIONS_MAX)
+        return KEEL_ENOSPC;
+    store->decisions[store->decisions_n++] = *note;
+    store->decided = note->decision_seq;
+    return KEEL_OK;
+}
+
 static void forget_collected(keel_store *store)
 {
-    store->fills_n = store->transfers_n = store->notes_n = 0;
+    store->fills_n = store->transfers_n = store->notes_n = store->decisions_n = 0;
     keel_arena_reset(&store->payloads);
 }
 
@@ -226,6 +237,19 @@ static keel_status write_note(keel_store *store, const keel_note *note)
                                                                  : KEEL_OK;
 }
 
+static keel_status write_decision(keel_store *store, const keel_decision_note *note)
+{
+    sqlite3_stmt *s = ledger_store_begin(store, STORE_ADD_DECISION);
+    sqlite3_bind_int64(s, 2, (int64_t)note->decision_seq);
+    bind_step(s, 3, note->step);
+    bind_text(s, 4, note->strategy);
+    bind_text(s, 5, note->signal_id);
+    bind_text(s, 6, note->symbol);
+    sqlite3_bind_int(s, 7, note->accepted);
+    bind_text(s, 8, keel_reason_name(note->reason));
+    return ledger_store_run(store, s);
+}
+
 static keel_status write_lot(keel_store *store, const char *book, int instrument, uint64_t lot_no,
                              const keel_lot *lot)
 {
@@ -311,6 +335,23 @@ static keel_status write_state(keel_store *store, uint64_t step, keel_ledger *en
     return KEEL_OK;
 }
 
+static keel_status write_returns(keel_store *store, uint64_t step, const keel_ledger *eng,
+                                 const keel_ledger_out *state)
+{
+    for (int i = 0; i < state->returns_n; i++) {
+        const keel_book_return *r = &state->returns[i];
+        sqlite3_stmt *s = ledger_store_begin(store, STORE_ADD_RETURN);
+        bind_step(s, 2, step);
+        bind_text(s, 3, keel_ledger_book(eng, r->book));
+        sqlite3_bind_int64(s, 4, state->portfolio.as_of_ns);
+        sqlite3_bind_int64(s, 5, r->base_micros);
+        sqlite3_bind_int64(s, 6, r->pnl_micros);
+        sqlite3_bind_double(s, 7, r->ret_simple);
+        KEEL_TRY(ledger_store_run(store, s));
+    }
+    return KEEL_OK;
+}
+
 static keel_status write_outputs(keel_store *store, uint64_t step, const keel_out *outs, int n)
 {
     for (int i = 0; i < n; i++) {
@@ -354,6 +395,8 @@ static keel_status prune_all(keel_store *store, uint64_t step)
         return KEEL_OK;
     KEEL_TRY(prune(store, STORE_PRUNE_STATES, k - c->history_states));
     KEEL_TRY(prune(store, STORE_PRUNE_BOOKS, k - c->history_states));
+    KEEL_TRY(prune(store, STORE_PRUNE_RETURNS, k - c->history_returns));
+    KEEL_TRY(prune(store, STORE_PRUNE_DECISIONS, c->history_decisions));
     KEEL_TRY(prune(store, STORE_PRUNE_OUTPUTS, k - c->history_outputs));
     KEEL_TRY(prune(store, STORE_PRUNE_ALLOCATIONS, c->history_allocations));
     KEEL_TRY(prune(store, STORE_PRUNE_OPTIMIZATIONS, c->history_optimizations));
@@ -381,10 +424,14 @@ static keel_status write_step(keel_store *store, uint64_t step, keel_ledger *eng
         KEEL_TRY(write_transfer(store, step, &store->transfers[t].transfer));
     for (int i = 0; i < store->notes_n; i++)
         KEEL_TRY(write_note(store, &store->notes[i]));
+    for (int i = 0; i < store->decisions_n; i++)
+        KEEL_TRY(write_decision(store, &store->decisions[i]));
     if (store->fills_n > 0)
         KEEL_TRY(write_changed_lots(store, eng));
     if (state != NULL)
         KEEL_TRY(write_state(store, step, eng, &state->portfolio, portfolio_output(outs, outs_n)));
+    if (state != NULL)
+        KEEL_TRY(write_returns(store, step, eng, state));
     KEEL_TRY(write_outputs(store, step, outs, outs_n));
     KEEL_TRY(write_engine(store, step, eng));
     KEEL_TRY(prune_all(store, step));

@@ -10,6 +10,7 @@
 #include "services/relay/admit.h"
 #include "services/relay/alerts.h"
 #include "services/relay/lvc.h"
+#include "services/relay/replies.h"
 #include "services/relay/zap.h"
 
 #include <errno.h>
@@ -45,6 +46,7 @@ struct relay_door {
     relay_zap *zap;
     void *sockets[SOCKETS];
     relay_lvc *lvc;
+    relay_replies *recent;
     keel_arena arena;
     uint8_t *frame; /* FRAME_BYTES */
     int64_t epoch_ns;
@@ -86,6 +88,11 @@ static int64_t clock_ns(clockid_t which)
     return (int64_t)t.tv_sec * KEEL_NS_PER_S + t.tv_nsec;
 }
 
+static int64_t clock_ms(void)
+{
+    return clock_ns(CLOCK_MONOTONIC) / KEEL_NS_PER_MS;
+}
+
 /* ---- out ---- */
 
 static void send_out(void *arg, const char *topic, zmq_msg_t *frame)
@@ -114,6 +121,12 @@ static void publish_own(relay_door *door, keel_topic which, const char *key,
     for (int i = OUT_INSIDE; i <= OUT; i++)
         if (zmq_send(door->sockets[i], topic, strlen(topic), ZMQ_SNDMORE) >= 0)
             (void)zmq_send(door->sockets[i], door->frame, len, 0);
+    zmq_msg_t kept;
+    if (which != KEEL_TOPIC_REPLY || zmq_msg_init_size(&kept, len) != 0)
+        return;
+    memcpy(zmq_msg_data(&kept), door->frame, len);
+    relay_replies_put(door->recent, topic, &kept, clock_ms());
+    zmq_msg_close(&kept);
 }
 
 static keel_envelope own_envelope(const relay_door *door, keel_payload type, uint64_t seq)
@@ -178,6 +191,8 @@ static bool judge_inside(relay_door *door, const char *topic, size_t topic_len, 
         keel_count(door->cfg.obs, "inside_kept", 1);
         return false;
     }
+    if (which == KEEL_TOPIC_REPLY)
+        relay_replies_put(door->recent, topic, frame, clock_ms());
     const keel_topic_class class = keel_topic_describe(which)->topic_class;
     if ((class == KEEL_CLASS_STATE || class == KEEL_CLASS_RECORD) &&
         relay_lvc_put(door->lvc, topic, e.step, e.index, frame) == KEEL_ENOSPC)
@@ -237,22 +252,12 @@ static bool from_reader(relay_door *door)
     if (message[0] == 0)
         return true;
     keel_count(door->cfg.obs, "subscriptions", 1);
-    const int sent =
-        relay_lvc_send(door->lvc, (const char *)message + 1, (size_t)n - 1, send_out, door);
+    const char *prefix = (const char *)message + 1;
+    const size_t len = (size_t)n - 1;
+    const int sent = relay_lvc_send(door->lvc, prefix, len, send_out, door) +
+                     relay_replies_send(door->recent, prefix, len, clock_ms(), send_out, door);
     keel_count(door->cfg.obs, "last_values_out", (uint64_t)sent);
     return true;
-}
-
-/* Take the subscriptions that have arrived. A client subscribes to its replies before it asks,
- * but on another link; and zmq_recv without waiting looks for news only once in a while, so the
- * events are asked for, which makes it look. */
-static void settle_readers(relay_door *door)
-{
-    int events = 0;
-    size_t size = sizeof events;
-    (void)zmq_getsockopt(door->sockets[OUT], ZMQ_EVENTS, &events, &size);
-    for (int i = 0; i < BATCH && from_reader(door); i++)
-        ;
 }
 
 /* ---- from those who ask ---- */
@@ -329,7 +334,6 @@ static void answer(relay_door *door, const relay_admission *in)
 /* Who asks as itself, but for what its key has no right to, is told so instead of left waiting. */
 static void tell_no_right(relay_door *door, const relay_admission *in)
 {
-    settle_readers(door);
     keel_reply *reply = begin_reply(door, in);
     snprintf(reply->error, sizeof reply->error, "key %s has no right to ask for %s", in->key->name,
              keel_ask_name(in->request.ask));
@@ -337,11 +341,6 @@ static void tell_no_right(relay_door *door, const relay_admission *in)
 }
 
 /* ---- from those who send ---- */
-
-static int64_t clock_ms(void)
-{
-    return clock_ns(CLOCK_MONOTONIC) / KEEL_NS_PER_MS;
-}
 
 static void refuse(relay_door *door, const relay_knock *knock, const relay_admission *in,
                    relay_verdict verdict)
@@ -357,7 +356,6 @@ static void refuse(relay_door *door, const relay_knock *knock, const relay_admis
 
 static void take_request(relay_door *door, const relay_admission *in)
 {
-    settle_readers(door);
     keel_log(door->cfg.obs, KEEL_LOG_INFO, "request", "ask=%s service=%s key=%s",
              keel_ask_name(in->request.ask), in->request.service, in->key->name);
     if (strcmp(in->request.service, "relay") == 0)
@@ -544,31 +542,40 @@ static keel_status connect_inside(const relay_door *door, keel_err *err)
                                sizeof endpoint) != KEEL_OK)
             return keel_err_set(err, KEEL_ETOOBIG, "run.endpoint: too long for %s",
                                 keel_step_services[i]);
-        KEEL_TRY(keel_socket_connect(door->sockets[IN_INSIDE], endpoint, err));
+        KEEL_TRY(keel_socket_connect_peer(door->sockets[IN_INSIDE], endpoint, (int)i, err));
     }
     return KEEL_OK;
 }
 
 /* The folder of keys, with what a run cannot do without. */
-static keel_status have_keys(relay_door *door, char folder[FOLDER_BYTES], keel_err *err)
+static keel_status have_keys(const char *dir, char folder[FOLDER_BYTES], keel_key_pair *door_pair,
+                             keel_err *err)
 {
     keel_key_pair operator_pair;
-    const int n = snprintf(folder, FOLDER_BYTES, "%s/keys", door->cfg.dir);
+    const int n = snprintf(folder, FOLDER_BYTES, "%s/keys", dir);
     if (n < 0 || n >= FOLDER_BYTES)
-        return keel_err_set(err, KEEL_ETOOBIG, "run.dir: %.200s is too long", door->cfg.dir);
+        return keel_err_set(err, KEEL_ETOOBIG, "run.dir: %.200s is too long", dir);
     KEEL_TRY(keel_keys_folder(folder, err));
     const keel_status status = keel_key_pair_have(folder, KEEL_KEY_OPERATOR, &operator_pair, err);
     explicit_bzero(&operator_pair, sizeof operator_pair);
     KEEL_TRY(status);
-    return keel_key_pair_have(folder, KEEL_KEY_DOOR, &door->pair, err);
+    return keel_key_pair_have(folder, KEEL_KEY_DOOR, door_pair, err);
+}
+
+keel_status relay_make_keys(const char *dir, keel_err *err)
+{
+    char folder[FOLDER_BYTES];
+    keel_key_pair pair;
+    const keel_status status = have_keys(dir, folder, &pair, err);
+    explicit_bzero(&pair, sizeof pair);
+    return status;
 }
 
 static keel_status set_up(relay_door *door, keel_err *err)
 {
     char folder[FOLDER_BYTES];
-    KEEL_TRY(have_keys(door, folder, err));
-    door->ctx = zmq_ctx_new();
-    KEEL_ASSERT(door->ctx != NULL);
+    KEEL_TRY(have_keys(door->cfg.dir, folder, &door->pair, err));
+    door->ctx = keel_context_new(door->cfg.endpoint, (int)keel_step_services_n);
     door->zap = relay_zap_start(door->ctx, folder, err);
     if (door->zap == NULL)
         return KEEL_EIO;
@@ -589,6 +596,7 @@ relay_door *relay_door_open(const relay_door_cfg *cfg, keel_err *err)
     relay_door *door = keel_xcalloc(1, sizeof *door);
     door->cfg = *cfg;
     door->lvc = relay_lvc_new(cfg->cache_topics, (int64_t)cfg->cache_mib << 20);
+    door->recent = relay_replies_new();
     door->frame = keel_xcalloc(FRAME_BYTES, 1);
     door->alerts = keel_xcalloc(1, sizeof *door->alerts);
     door->epoch_ns = clock_ns(CLOCK_REALTIME);
@@ -611,6 +619,7 @@ void relay_door_close(relay_door **door)
             zmq_close(d->sockets[i]);
     relay_zap_stop(&d->zap); /* after the sockets: see zap.h */
     relay_lvc_free(&d->lvc);
+    relay_replies_free(&d->recent);
     if (d->ctx != NULL)
         zmq_ctx_term(d->ctx);
     keel_arena_fini(&d->arena);

@@ -42,6 +42,10 @@ const keel_cfg_row *relay_door_rows(void);
 KEEL_MUST_CHECK relay_door *relay_door_open(const relay_door_cfg *cfg, keel_err *err);
 void relay_door_close(relay_door **door);
 
+/* Make the folder {dir}/keys with the door's and the operator's keys, where they are absent: for a
+ * relay that is given its keys read-only. As keel_key_pair_have. */
+KEEL_MUST_CHECK keel_status relay_make_keys(const char *dir, keel_err *err);
+
 /* Wait for something to do at most timeout_ms and do it. Returns true when extra_fd (-1 = none)
  * is readable or a request asked for the end. */
 bool relay_door_turn(relay_door *door, int extra_fd, int timeout_ms);

@@ -32,6 +32,7 @@ typedef struct flags {
     keel_log_level level;
     bool print_config;
     bool check_config;
+    bool make_keys;
     bool origin;
     bool json;
     const char *rest[FLAGS_MAX];
@@ -51,7 +52,8 @@ static int64_t wall_ns(void *arg)
 static const char help[] =
     "usage: keel-relay --config FILE [--log-level debug|info|warn|error] [--SECTION.KEY=VALUE "
     "...]\n"
-    "       keel-relay --print-config [--origin] [--json] | --check-config | --version | --help\n";
+    "       keel-relay --print-config [--origin] [--json] | --check-config | --version | --help\n"
+    "       keel-relay --config FILE --make-keys    the door's and the operator's, and no more\n";
 
 static int usage(const char *word)
 {
@@ -78,6 +80,7 @@ static bool set_switch(flags *f, const char *word)
         bool *set;
     } switches[] = {{"--print-config", &f->print_config},
                     {"--check-config", &f->check_config},
+                    {"--make-keys", &f->make_keys},
                     {"--origin", &f->origin},
                     {"--json", &f->json}};
     for (size_t i = 0; i < sizeof switches / sizeof switches[0]; i++) {
@@ -186,6 +189,15 @@ static int serve(const relay_door_cfg *cfg, const flags *f)
     return code;
 }
 
+static int make_keys(const char *dir)
+{
+    keel_err err;
+    const keel_status status = relay_make_keys(dir, &err);
+    if (status != KEEL_OK)
+        fprintf(stderr, "keel-relay: %s\n", err.text);
+    return status == KEEL_OK ? 0 : 1;
+}
+
 int main(int argc, char **argv)
 {
     flags f = {.level = KEEL_LOG_INFO};
@@ -208,6 +220,8 @@ int main(int argc, char **argv)
     } else if (f.print_config) {
         keel_config_print(config, keel_settings_rows(), f.origin, f.json, stdout);
         keel_config_print(config, relay_door_rows(), f.origin, f.json, stdout);
+    } else if (f.make_keys) {
+        code = make_keys(settings.dir);
     } else if (!f.check_config) {
         code = serve(&door, &f);
     }

@@ -388,7 +388,7 @@ static void step_ledger(void *engine, int k)
         return;
     KEEP(portfolio_state, &out.portfolio, &said->portfolio);
     SEND(performance, &out.performance);
-    for (int i = 0; i < KEEL_LEDGER_ATTRIBUTIONS; i++)
+    for (int i = 0; i < out.attributions_n; i++)
         SEND(attribution, &out.attributions[i]);
 }
 

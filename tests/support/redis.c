@@ -1,5 +1,6 @@
 #include "tests/support/redis.h"
 
+#include <arpa/inet.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -39,9 +40,11 @@ void keel_test_redis_again(keel_test_redis *r)
         }
         if (freopen("/dev/null", "w", stdout) == NULL)
             _exit(127);
-        execlp("redis-server", "redis-server", "--port", "0", "--unixsocket", r->socket, "--dir",
-               r->dir, "--save", "", "--appendonly", r->durable ? "yes" : "no", "--appendfsync",
-               r->fsync != NULL ? r->fsync : "always", (char *)NULL);
+        const char *port = r->tcp[0] != '\0' ? strrchr(r->tcp, ':') + 1 : "0";
+        execlp("redis-server", "redis-server", "--port", port, "--bind", "127.0.0.1",
+               "--unixsocket", r->socket, "--dir", r->dir, "--save", "", "--appendonly",
+               r->durable ? "yes" : "no", "--appendfsync", r->fsync != NULL ? r->fsync : "always",
+               (char *)NULL);
         _exit(127);
     }
     for (int i = 0; i < 1000; i++) {
@@ -53,7 +56,7 @@ void keel_test_redis_again(keel_test_redis *r)
     abort();
 }
 
-void keel_test_redis_start(keel_test_redis *r, bool durable)
+static void start(keel_test_redis *r, bool durable)
 {
     snprintf(r->dir, sizeof r->dir, "/tmp/keel-test-redis-XXXXXX");
     if (mkdtemp(r->dir) == NULL)
@@ -62,6 +65,26 @@ void keel_test_redis_start(keel_test_redis *r, bool durable)
     r->durable = durable;
     r->fsync = r->preload = NULL;
     keel_test_redis_again(r);
+}
+
+void keel_test_redis_start(keel_test_redis *r, bool durable)
+{
+    r->tcp[0] = '\0';
+    start(r, durable);
+}
+
+/* A port that nobody has now: redis-server does not choose one itself. */
+void keel_test_redis_start_tcp(keel_test_redis *r, bool durable)
+{
+    struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t size = sizeof at;
+    const int fd = socket(AF_INET, SOCK_STREAM, 0);
+    if (fd < 0 || bind(fd, (struct sockaddr *)&at, sizeof at) != 0 ||
+        getsockname(fd, (struct sockaddr *)&at, &size) != 0)
+        abort();
+    close(fd);
+    snprintf(r->tcp, sizeof r->tcp, "tcp://127.0.0.1:%u", (unsigned)ntohs(at.sin_port));
+    start(r, durable);
 }
 
 void keel_test_redis_kill(keel_test_redis *r)

@@ -42,6 +42,21 @@ expect 2 err '80%' corr --above 80
 expect 2 err 'one word too many' down now
 expect 2 err 'usage: keel data check FILE' data check
 expect 2 err '--reason' halt
+expect 2 err 'not both' halt --reason x --strategy a --asset B
+expect 2 err 'cannot be the name of a strategy' resume --reason x --strategy 'a b'
+expect 2 err 'cannot be a symbol' halt --reason x --asset 'B,C'
+expect 2 err 'needs one of: send, ls, trace' signal
+expect 2 err 'needs one of: ls, show' strategy
+expect 2 err 'usage: keel signal send STRATEGY SYMBOL' signal send mine BTC-SIM
+expect 2 err 'write 80%' signal send mine BTC-SIM long --confidence 80
+expect 2 err "did you mean 'long'" signal send mine BTC-SIM lnog
+expect 2 err 'above 0' signal send mine BTC-SIM long --stop -5
+expect 2 err 'below --entry 100' signal send mine BTC-SIM long --entry 100 --stop 101
+expect 2 err 'flat closes a position' signal send mine BTC-SIM flat --stop 9
+expect 2 err 'not both' signal ls --accepted --refused
+expect 2 err 'usage: keel signal trace ID' signal trace
+expect 2 err 'usage: keel strategy show NAME' strategy show
+expect 2 err "did you mean --no-strategies" demo --no-strategy
 expect 2 err "did you mean 'risk'" health rsk
 expect 2 err 'no completion' completion fish
 expect 0 out 'complete -F' completion bash
@@ -56,6 +71,12 @@ expect 4 err 'no run in' down
 expect 4 err 'no run in' ledger check
 expect 4 err 'no run in' replay
 expect 4 err 'no run in' halt --reason test
+expect 4 err 'no run in' halt --reason test --strategy momentum
+expect 4 err 'no run in' signal send mine BTC-SIM long
+expect 4 err 'no run in' signal ls
+expect 4 err 'no run in' signal trace 1
+expect 4 err 'no run in' strategy ls
+expect 4 err 'no run in' strategy show momentum
 expect 4 err '/nowhere' status --run /nowhere
 expect 3 err '/nowhere.yaml' demo --config /nowhere.yaml
 expect 3 err 'nofile.csv' data check "$work/nofile.csv"
@@ -71,7 +92,12 @@ printf 'ts=2026-01-02T03:04:04Z level=warn svc=feed event=a\n' >"$run/log/feed.l
 expect 4 err 'is not running' status
 expect 4 err 'is not running' alloc get
 expect 4 err 'is not running' down
+expect 4 err 'no heartbeat within 200 ms' health risk --inside --deadline 200ms
+expect 4 err 'is not running' signal send mine BTC-SIM long
+expect 4 err 'is not running' strategy ls
 expect 1 err 'has no books' ledger check
+expect 1 err 'has no books' signal ls
+expect 1 err 'has no books' signal trace 1
 expect 1 err 'no journal' replay
 expect 1 err 'no log of nobody' logs nobody
 expect 0 out 'event=b' logs risk
@@ -83,6 +109,13 @@ else
     echo 'FAILED keel logs: not in the order of time'; cat "$work/out"
     failed=$((failed + 1))
 fi
+
+# a client's folder: the door of another machine, and no supervisor here
+client=$work/keel-$(id -u)/elsewhere
+mkdir -p "$client"
+printf 'run: {id: c}\nrelay: {out: tcp://127.0.0.1:1, in: tcp://127.0.0.1:1}\n' >"$client/config.yaml"
+expect 1 err 'keys/door.public: No such file' status --run elsewhere
+expect 1 err 'keys/door.public: No such file' alloc get --run elsewhere
 
 # the completion is a script that bash takes, and it completes
 if command -v bash >/dev/null; then

@@ -21,8 +21,9 @@ class Rule:
 
 RULES = [
     Rule("reads a clock", "time clock clock_gettime gettimeofday timespec_get localtime gmtime",
-         ("common/cache/redis.c", "common/client/client.c", "common/service/main.c",
-          "services/backtest/run.c", "services/cli/terminal.c", "services/relay/")),
+         ("common/cache/dial.c", "common/cache/redis.c", "common/client/client.c",
+          "common/service/main.c", "services/backtest/run.c", "services/cli/terminal.c",
+          "services/relay/")),
     Rule("draws random numbers", "rand random srand srandom drand48 lrand48 getrandom",
          ("services/cli/run_dir.c",)),
     Rule("reads the environment", "getenv secure_getenv",

@@ -28,7 +28,7 @@ LIBRARIES = {
                   "services/feed/report.c"),
     "lapacke.h": ("common/num/la/",),
     "protobuf-c/": ("common/wire/",),
-    "sqlite3.h": ("services/cli/ledger_check.c", "services/ledger/store"),
+    "sqlite3.h": ("services/cli/ledger_check", "services/cli/signal_books.c", "services/ledger/store"),
     "xxhash.h": ("common/base/hash.c",),
     "yaml.h": ("common/config/yaml.c", "services/cli/run_config.c"),
     "zlib.h": ("services/feed/files.c",),

@@ -119,16 +119,17 @@ static void take_consumed(keel_execution *eng, const keel_order_plan *plan)
         execution_override(eng);
 }
 
-/* An order in force. What its parts lead to is what their intents want, also of an intent that was
- * not heard yet: its prices and time come with its decision. */
-static void take_order(keel_execution *eng, const keel_order *o)
+/* An order in force. An intent that was not heard yet, newer than `known`, wants what its part leads
+ * to; its prices and time come with its decision. An older one without a cell is given up. */
+static void take_order(keel_execution *eng, const keel_order *o, uint64_t known)
 {
     eng->slots[o->instrument] = (slot){.state = SLOT_OPEN, .order = *o};
     for (int p = 0; p < o->books_n; p++) {
         const keel_book_target *part = &o->books[p];
         const int book = execution_find_book(eng, part->book);
-        keel_cell *c =
-            book > EXECUTION_CORE ? keel_cells_take(&eng->cells, book, o->instrument) : NULL;
+        if (part->intent_version <= known) /* core's is 0 */
+            continue;
+        keel_cell *c = keel_cells_take(&eng->cells, book, o->instrument);
         if (c == NULL || c->version >= part->intent_version ||
             !cell_units_ok(c->held_units + part->qty_units))
             continue;
@@ -160,12 +161,13 @@ keel_status keel_execution_on_own_plan(keel_execution *eng, uint64_t step,
 {
     execution_state *s = &eng->state;
     KEEL_TRY(check_plan(eng, step, plan));
+    const uint64_t known = s->consumed_decision;
     if (step == s->planned_step)
         take_back(eng, plan);
     take_consumed(eng, plan);
     take_skips(eng, plan);
     for (int i = 0; i < plan->orders_n; i++)
-        take_order(eng, &plan->orders[i]);
+        take_order(eng, &plan->orders[i], known);
     if (plan->approval_hash != 0) {
         s->approval_hash = plan->approval_hash;
         s->hash_only = true;
@@ -329,7 +331,7 @@ keel_status keel_execution_on_own_plan_done(keel_execution *eng, uint64_t step,
     for (int i = 0; i < done->positions_n; i++)
         take_position(eng, &done->positions[i]);
     for (int i = 0; i < done->open_n; i++)
-        take_order(eng, &done->open_orders[i]);
+        take_order(eng, &done->open_orders[i], done->consumed_decision_seq);
     s->consumed_decision = done->consumed_decision_seq;
     if (s->decision_seq < s->consumed_decision)
         s->decision_seq = s->consumed_decision;

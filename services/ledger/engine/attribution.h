@@ -1,8 +1,10 @@
-/* attribution.h - who earned the account's P&L: assets, sectors, books.
+/* attribution.h - who earned the account's P&L: assets, sectors, books, strategies.
  *
  * ROOM     services/ledger/engine: pure.
  * MODEL    pnl = realized + unrealized - fees, in micros; the lines sum exactly to the account's
  *          contribution = pnl of the line / pnl of all; all 0 when that is 0
+ *          Lines of strategies, and "netting" with what crossing saved, are those of their books:
+ *          they sum to what the strategies earned, and contribute to the account's P&L.
  *          weight_mean = mean over bars of value / account equity
  * THREADS  any.
  */

@@ -28,6 +28,14 @@ static keel_status check_cfg(const keel_ledger_cfg *cfg, keel_err *err)
         if (taken || !keel_name_ok(name, KEEL_NAME_MAX))
             return keel_err_set(err, KEEL_EINVAL, "ledger: book '%s' is taken or no name", name);
     }
+    for (int i = 0; i < cfg->strategies_n; i++) {
+        bool is_book = false;
+        for (int j = 0; j < cfg->books_n; j++)
+            is_book = is_book || strcmp(cfg->books[j].book, cfg->strategies[i].name) == 0;
+        if (!is_book)
+            return keel_err_set(err, KEEL_EINVAL, "ledger: strategy '%s' has no book",
+                                cfg->strategies[i].name);
+    }
     if (cfg->initial_micros <= 0 || cfg->initial_micros > LEDGER_MAX)
         return keel_err_set(err, KEEL_ERANGE, "ledger: initial equity must be positive");
     if (cfg->bar_ns <= 0 || !(fabs(cfg->risk_free_ann) <= 1.0))
@@ -56,21 +64,55 @@ static void find_sectors(keel_ledger *eng)
     }
 }
 
+static void take_rings(keel_ledger *eng)
+{
+    const int most = eng->books_n * eng->n;
+    eng->rings_n = most < KEEL_LEDGER_POSITIONS_MAX ? most : KEEL_LEDGER_POSITIONS_MAX;
+    eng->rings = keel_xcalloc((size_t)eng->rings_n * KEEL_LOTS_MAX, sizeof *eng->rings);
+    eng->free_rings = keel_xcalloc((size_t)eng->rings_n, sizeof(keel_lot *));
+    for (int i = eng->rings_n - 1; i >= 0; i--) /* the first is taken first: fewer pages */
+        eng->free_rings[eng->free_n++] = &eng->rings[(size_t)i * KEEL_LOTS_MAX];
+}
+
 static void take_storage(keel_ledger *eng)
 {
     const size_t n = (size_t)eng->n, books = (size_t)eng->books_n;
     eng->sectors = keel_xcalloc(n, sizeof *eng->sectors);
     eng->marks = keel_xcalloc(n, sizeof *eng->marks);
     eng->lots = keel_xcalloc(books * n, sizeof *eng->lots);
-    eng->rings = keel_xcalloc(books * n * KEEL_LOTS_MAX, sizeof *eng->rings);
-    for (size_t i = 0; i < books * n; i++)
-        eng->lots[i].ring = &eng->rings[i * KEEL_LOTS_MAX];
+    take_rings(eng);
+    eng->closed = keel_xcalloc(KEEL_LEDGER_CLOSED_MAX, sizeof *eng->closed);
     eng->ids = keel_xcalloc(1, sizeof *eng->ids);
     eng->legs = keel_xcalloc(books, sizeof *eng->legs);
     eng->book_out = keel_xcalloc(books, sizeof *eng->book_out);
     eng->positions = keel_xcalloc(books * n, sizeof *eng->positions);
-    eng->lines = keel_xcalloc(2 * n + books, sizeof *eng->lines);
+    eng->lines = keel_xcalloc(2 * n + 2 * books, sizeof *eng->lines);
     eng->prices = keel_xcalloc(n, sizeof *eng->prices);
+    eng->closed_out = keel_xcalloc(KEEL_LEDGER_CLOSED_MAX, sizeof *eng->closed_out);
+    eng->returns = keel_xcalloc(books, sizeof *eng->returns);
+}
+
+bool ledger_open_ring(keel_ledger *eng, keel_lots *lots)
+{
+    if (lots->ring == NULL && eng->free_n > 0)
+        lots->ring = eng->free_rings[--eng->free_n];
+    return lots->ring != NULL;
+}
+
+void ledger_close_ring(keel_ledger *eng, keel_lots *lots)
+{
+    if (lots->ring == NULL || lots->count > 0)
+        return;
+    eng->free_rings[eng->free_n++] = lots->ring;
+    lots->ring = NULL;
+    lots->head = 0;
+}
+
+static void mark_strategies(keel_ledger *eng, const keel_ledger_cfg *cfg)
+{
+    for (int i = 0; i < cfg->strategies_n; i++)
+        eng->books[ledger_find_book(eng, cfg->strategies[i].name)].is_strategy = true;
+    eng->strategies_n = cfg->strategies_n;
 }
 
 keel_ledger *keel_ledger_new(const keel_ledger_cfg *cfg, keel_err *err)
@@ -96,6 +138,9 @@ keel_ledger *keel_ledger_new(const keel_ledger_cfg *cfg, keel_err *err)
     eng->books[eng->reserve].cash_micros = cfg->initial_micros;
     eng->books[eng->reserve].paid_in_micros = cfg->initial_micros;
     eng->books[eng->reserve].share_frac = 1.0;
+    eng->books[eng->reserve].bar_equity_micros = cfg->initial_micros;
+    eng->books[eng->reserve].bar_paid_micros = cfg->initial_micros;
+    mark_strategies(eng, cfg);
     eng->cash_micros = cfg->initial_micros;
     keel_equity_path_init(&eng->path, cfg->initial_micros);
     return eng;
@@ -109,6 +154,10 @@ void keel_ledger_free(keel_ledger **eng)
     keel_free(&(*eng)->marks);
     keel_free(&(*eng)->lots);
     keel_free(&(*eng)->rings);
+    keel_free(&(*eng)->free_rings);
+    keel_free(&(*eng)->closed);
+    keel_free(&(*eng)->closed_out);
+    keel_free(&(*eng)->returns);
     keel_free(&(*eng)->ids);
     keel_free(&(*eng)->legs);
     keel_free(&(*eng)->book_out);
@@ -324,16 +373,18 @@ static keel_status check_part(const keel_ledger *eng, const keel_fill *fill, int
             return KEEL_EINVAL;
     }
     const bool netting = b == eng->reserve + 1; /* gets the difference, so its charges may be < 0 */
+    if (netting != (part->qty_units == 0))      /* money without quantity is netting's alone */
+        return KEEL_EINVAL;
     if (!netting && (part->fee_micros < 0 || part->slippage_micros < 0))
         return KEEL_EINVAL;
     if (!money_ok(part->cash_micros) || !money_ok(part->fee_micros) ||
         !money_ok(part->slippage_micros) || !money_ok(part->qty_units) ||
         !money_ok(eng->books[b].cash_micros + part->cash_micros))
         return KEEL_EOVERFLOW;
-    if (part->closed_version != 0 && eng->books[b].closed_n == KEEL_LEDGER_CLOSED_MAX)
+    if (part->closed_version != 0 && eng->books[b].closed_n == KEEL_LEDGER_CLOSED_BOOK_MAX)
         return KEEL_ENOSPC;
-    if (part->qty_units == 0) /* netting's part: money without quantity */
-        return KEEL_OK;
+    if (netting)
+        return part->closed_version == 0 ? KEEL_OK : KEEL_EINVAL;
     return keel_lots_check(ledger_lots(eng, b, fill->instrument), part->qty_units, gross_of(part));
 }
 
@@ -356,16 +407,31 @@ static keel_status check_sums(const keel_ledger *eng, const keel_fill *fill)
     return money_ok(gross) ? KEEL_OK : KEEL_EOVERFLOW;
 }
 
+/* Room for the lots and the versions of all parts. */
+static keel_status check_room(const keel_ledger *eng, const keel_fill *fill)
+{
+    int rings = 0, versions = 0;
+    for (int p = 0; p < fill->books_n; p++) {
+        const int b = ledger_find_book(eng, fill->books[p].book);
+        versions += fill->books[p].closed_version != 0;
+        rings +=
+            fill->books[p].qty_units != 0 && ledger_lots(eng, b, fill->instrument)->ring == NULL;
+    }
+    return rings > eng->free_n || versions > KEEL_LEDGER_CLOSED_MAX - eng->closed_n ? KEEL_ENOSPC
+                                                                                    : KEEL_OK;
+}
+
 static keel_status check_fill(const keel_ledger *eng, const keel_fill *fill)
 {
     int64_t value;
     if (fill->instrument < 0 || fill->instrument >= eng->n)
         return KEEL_EUNKNOWN;
-    if (fill->qty_units == 0 || fill->price_units <= 0 || fill->fill_id[0] == '\0' ||
-        fill->books_n < 1 || fill->books_n > KEEL_BOOK_PARTS_MAX)
+    if (fill->price_units <= 0 || fill->fill_id[0] == '\0' ||
+        fill->books_n < (fill->qty_units == 0 ? 2 : 1) || fill->books_n > KEEL_FILL_PARTS_MAX)
         return KEEL_EINVAL;
     for (int p = 0; p < fill->books_n; p++)
         KEEL_TRY(check_part(eng, fill, p));
+    KEEL_TRY(check_room(eng, fill));
     KEEL_TRY(check_sums(eng, fill));
     const keel_instrument *x = &eng->universe.instruments[fill->instrument];
     const ledger_mark *m = &eng->marks[fill->instrument];
@@ -374,6 +440,18 @@ static keel_status check_fill(const keel_ledger *eng, const keel_fill *fill)
     KEEL_TRY(keel_worth_micros(m->price_units, x->price_exp, m->net_units + fill->qty_units,
                                x->qty_exp, &value));
     return money_ok(value) ? KEEL_OK : KEEL_EOVERFLOW;
+}
+
+/* What a book paid: the net's price on its side of the market, as far from the reference on the
+ * other, the reference where nothing was left for the market. */
+static int64_t price_of(const keel_fill *fill, const keel_book_fill *part)
+{
+    const int64_t mirrored = 2 * fill->reference_units - fill->price_units;
+    if (fill->qty_units == 0)
+        return fill->price_units;
+    if ((fill->qty_units > 0) == (part->qty_units > 0))
+        return fill->price_units;
+    return mirrored < 1 ? 1 : mirrored;
 }
 
 static void remember_trade(keel_ledger *eng, const keel_fill *fill, const keel_book_fill *part,
@@ -387,7 +465,7 @@ static void remember_trade(keel_ledger *eng, const keel_fill *fill, const keel_b
     *t = (keel_trade){
         .instrument = fill->instrument,
         .qty_units = part->qty_units,
-        .price_units = fill->price_units,
+        .price_units = price_of(fill, part),
         .pnl_micros = pnl_micros,
         .fill_ns = fill->fill_ns,
         .reason = fill->reason,
@@ -402,9 +480,13 @@ static keel_lots_booked book_part(keel_ledger *eng, const keel_fill *fill, int b
 {
     ledger_book *b = &eng->books[book];
     keel_lots_booked booked = {-gross_of(part), 0};
-    if (part->qty_units != 0)
-        KEEL_ASSERT(keel_lots_book(ledger_lots(eng, book, fill->instrument), part->qty_units,
-                                   gross_of(part), eng->fills + 1, &booked) == KEEL_OK);
+    if (part->qty_units != 0) {
+        keel_lots *lots = ledger_lots(eng, book, fill->instrument);
+        KEEL_ASSERT(ledger_open_ring(eng, lots));
+        KEEL_ASSERT(keel_lots_book(lots, part->qty_units, gross_of(part), eng->fills + 1,
+                                   &booked) == KEEL_OK);
+        ledger_close_ring(eng, lots);
+    }
     b->cash_micros += part->cash_micros;
     b->tally.realized_micros += booked.realized_micros;
     b->tally.fees_micros += part->fee_micros;
@@ -414,8 +496,10 @@ static keel_lots_booked book_part(keel_ledger *eng, const keel_fill *fill, int b
         keel_tally_trade(&b->tally, booked.closed_units > 0, pnl);
         remember_trade(eng, fill, part, pnl);
     }
-    if (part->closed_version != 0)
-        b->closed[b->closed_n++] = part->closed_version;
+    if (part->closed_version != 0) {
+        eng->closed[eng->closed_n++] = (ledger_closed){book, part->closed_version};
+        b->closed_n++;
+    }
     ledger_check_book(eng, book);
     return booked;
 }
@@ -448,7 +532,7 @@ keel_status keel_ledger_on_fill(keel_ledger *eng, const keel_fill *fill, keel_bo
         realized += booked.realized_micros;
         closing = closing || booked.closed_units > 0;
         eng->cash_micros += part->cash_micros;
-        eng->traded_micros += fabs((double)gross_of(part));
+        eng->traded_micros += part->qty_units != 0 ? fabs((double)gross_of(part)) : 0.0;
     }
     m->net_units += fill->qty_units;
     tally_fill(&m->tally, fill, realized, closing);
@@ -503,20 +587,18 @@ keel_status keel_ledger_on_row(keel_ledger *eng, const keel_bar_row *row)
 
 bool keel_ledger_agrees(const keel_ledger *eng, const keel_plan_done *done)
 {
-    int64_t *held = eng->prices; /* scratch */
-    memset(held, 0, (size_t)eng->n * sizeof *held);
+    int left = 0;
+    for (size_t i = 0; i < (size_t)eng->books_n * (size_t)eng->n; i++)
+        left += eng->lots[i].qty_units != 0;
     for (int p = 0; p < done->positions_n; p++) {
-        const int i = done->positions[p].instrument;
-        if (i < 0 || i >= eng->n)
+        const keel_held_position *held = &done->positions[p];
+        const int b = ledger_find_book(eng, held->book);
+        if (b < 0 || held->instrument < 0 || held->instrument >= eng->n ||
+            ledger_lots(eng, b, held->instrument)->qty_units != held->qty_units)
             return false;
-        if (__builtin_add_overflow(held[i], done->positions[p].qty_units, &held[i]))
-            return false;
+        left -= held->qty_units != 0;
     }
-    for (int i = 0; i < eng->n; i++) {
-        if (held[i] != eng->marks[i].net_units)
-            return false;
-    }
-    return true;
+    return left == 0;
 }
 
 int keel_ledger_books(const keel_ledger *eng)

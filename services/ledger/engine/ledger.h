@@ -10,6 +10,8 @@
  *          above their target give free cash (cash > 0 only), books below take it; the smaller of
  *          both sums moves, divided in proportion, floor, one micro more in book order. A book
  *          still above its share publishes scale_frac = share x account equity / its equity.
+ *          Return of a book over a bar: P&L of the bar / (equity at the bar before + transfers in
+ *          less out since), 0 while that base is not above 0.
  *          lots.h, performance.h and attribution.h have the rest.
  * SHAPE    Books: the configured ones in their order, then "reserve", then "netting". All capital
  *          starts in the reserve.
@@ -27,12 +29,20 @@
 #include <stddef.h>
 
 enum {
-    KEEL_LEDGER_BOOKS_MAX = 32,   /* reserve and netting included */
-    KEEL_LEDGER_CLOSED_MAX = 64,  /* intent versions closed per book and step */
-    KEEL_LEDGER_ATTRIBUTIONS = 3, /* asset, sector, book */
+    KEEL_LEDGER_BOOKS_MAX = KEEL_BOOKS_MAX + 1, /* reserve and netting included */
+    KEEL_LEDGER_CLOSED_MAX = 32768,             /* intent versions filled or closed in a step */
+    KEEL_LEDGER_CLOSED_BOOK_MAX = 4096,         /* of one book: as many as a message holds */
+    /* Positions that can be open at once: execution's KEEL_CELLS_MAX and core's. 12 KB of address
+     * space each; a position with few lots uses one page of it. */
+    KEEL_LEDGER_POSITIONS_MAX = 16384 + KEEL_UNIVERSE_MAX,
+    KEEL_LEDGER_ATTRIBUTIONS = 4, /* asset, sector, book; strategy where there is one */
 };
 
 typedef struct keel_ledger keel_ledger;
+
+typedef struct keel_strategy_name {
+    char name[KEEL_NAME_MAX];
+} keel_strategy_name;
 
 typedef struct keel_ledger_cfg {
     const char *run; /* run id; strings are copied */
@@ -43,6 +53,8 @@ typedef struct keel_ledger_cfg {
     int64_t initial_micros;        /* > 0 */
     int64_t bar_ns;                /* > 0 */
     double risk_free_ann;          /* -1..1 */
+    int strategies_n;              /* 0 = nothing is attributed to strategies */
+    const keel_strategy_name *strategies; /* each the name of a book; copied */
 } keel_ledger_cfg;
 
 /* Build an engine. NULL and *err (may be NULL) on KEEL_EINVAL, KEEL_ERANGE. Owned by the caller. */
@@ -69,15 +81,17 @@ typedef struct keel_booked {
         int book;
         int64_t realized_micros;
         int64_t closed_units;
-    } parts[KEEL_BOOK_PARTS_MAX];
+    } parts[KEEL_FILL_PARTS_MAX];
 } keel_booked;
 
 /* Book a fill.
  *   KEEL_EEXIST    its id is among the newest KEEL_IDS_MAX applied
  *   KEEL_EUNKNOWN  instrument or book
  *   KEEL_EINVAL    parts that do not add up to the net fill in quantity, cash, fee and slippage, a
- *                  book twice, a sign, price, fee or slippage that is not possible
- *   KEEL_ENOSPC    more than KEEL_LEDGER_CLOSED_MAX intents closed in one book and step
+ *                  book twice, a sign, price, fee or slippage that is not possible, a quantity of
+ *                  netting or none of another book, a net of 0 that is not crossed by two books
+ *   KEEL_ENOSPC    more than KEEL_LEDGER_CLOSED_MAX intents closed in a step, or
+ *                  KEEL_LEDGER_POSITIONS_MAX positions are open
  *   KEEL_EOVERFLOW
  * State unchanged on refusal. */
 KEEL_MUST_CHECK keel_status keel_ledger_on_fill(keel_ledger *eng, const keel_fill *fill,
@@ -88,11 +102,22 @@ KEEL_MUST_CHECK keel_status keel_ledger_on_fill(keel_ledger *eng, const keel_fil
  * Cost: books x n. */
 KEEL_MUST_CHECK keel_status keel_ledger_on_row(keel_ledger *eng, const keel_bar_row *row);
 
+/* What a book earned in a bar. */
+typedef struct keel_book_return {
+    int book;
+    int64_t base_micros; /* what it had to earn it with */
+    int64_t pnl_micros;
+    double ret_simple; /* pnl / base; 0 while base <= 0 */
+} keel_book_return;
+
 typedef struct keel_ledger_out {
     keel_portfolio_state portfolio; /* archived_through_step = the step: it is stored before it is
                                        published */
     keel_performance performance;
+    int attributions_n;
     keel_attribution attributions[KEEL_LEDGER_ATTRIBUTIONS];
+    int returns_n; /* 0 when no row came since the last close; books without money are left out */
+    const keel_book_return *returns; /* ascending book */
 } keel_ledger_out;
 
 /* Close a step: the books as they stand at the last row. KEEL_ENOTFOUND no row yet; KEEL_EORDER not
@@ -100,7 +125,7 @@ typedef struct keel_ledger_out {
 KEEL_MUST_CHECK keel_status keel_ledger_close(keel_ledger *eng, uint64_t step,
                                               keel_ledger_out *out);
 
-/* True when execution's holdings are the books' sums. */
+/* True when execution holds what the books hold, each of them. Cost: positions + books x n. */
 bool keel_ledger_agrees(const keel_ledger *eng, const keel_plan_done *done);
 
 /* What the store reads beside the outputs. */

@@ -21,9 +21,17 @@ typedef struct ledger_book {
     int64_t paid_in_micros; /* transfers in less out; the reserve's holds the initial capital */
     double share_frac;
     keel_tally tally;
-    int closed_n; /* in this step */
-    uint64_t closed[KEEL_LEDGER_CLOSED_MAX];
+    int64_t bar_equity_micros; /* at the last bar */
+    int64_t bar_paid_micros;   /* paid in at the last bar */
+    bool is_strategy;          /* from the configuration, not saved */
+    int closed_n;              /* in this step */
 } ledger_book;
+
+/* An intent version that a book filled or closed in this step. */
+typedef struct ledger_closed {
+    int book;
+    uint64_t version;
+} ledger_closed;
 
 typedef struct ledger_mark {
     int64_t price_units; /* last known close; 0 = none */
@@ -46,10 +54,16 @@ struct keel_ledger {
     int sectors_n;
     const char **sectors; /* owned, n at most; into universe */
 
+    int strategies_n;
+
     ledger_book books[KEEL_LEDGER_BOOKS_MAX];
-    ledger_mark *marks; /* owned, n */
-    keel_lots *lots;    /* owned, books x n: book * n + instrument */
-    keel_lot *rings;    /* owned, KEEL_LOTS_MAX for each */
+    ledger_mark *marks;    /* owned, n */
+    keel_lots *lots;       /* owned, books x n: book * n + instrument; with a ring while open */
+    keel_lot *rings;       /* owned, KEEL_LOTS_MAX for each of rings_n */
+    keel_lot **free_rings; /* owned, rings_n; the last of free_n is taken next */
+    int rings_n, free_n;
+    ledger_closed *closed; /* owned, KEEL_LEDGER_CLOSED_MAX */
+    int closed_n;
     keel_ids *ids;      /* owned */
     keel_tally account; /* counts per net fill */
     int64_t cash_micros;
@@ -68,14 +82,20 @@ struct keel_ledger {
     keel_transfer_leg *legs;      /* books */
     keel_book *book_out;          /* books */
     keel_position *positions;     /* books x n */
-    keel_attribution_line *lines; /* 2n + books */
+    keel_attribution_line *lines; /* 2n + 2 books */
     int64_t *prices;              /* n */
+    uint64_t *closed_out;         /* KEEL_LEDGER_CLOSED_MAX */
+    keel_book_return *returns;    /* books */
 };
 
 static inline keel_lots *ledger_lots(const keel_ledger *eng, int book, int instrument)
 {
     return &eng->lots[(size_t)book * (size_t)eng->n + (size_t)instrument];
 }
+
+/* Give a position room for lots, and take it back when it is closed. False: none is free. */
+bool ledger_open_ring(keel_ledger *eng, keel_lots *lots);
+void ledger_close_ring(keel_ledger *eng, keel_lots *lots);
 
 /* Value of a holding at the mark, which on_row and on_fill have checked to fit. */
 int64_t ledger_value(const keel_ledger *eng, int instrument, int64_t qty_units);

@@ -5,16 +5,32 @@
 #include "common/domain/fixed.h"
 #include "services/ledger/engine/ledger_internal.h"
 
+#include <stdlib.h>
 #include <string.h>
 
-/* Positions of a book, what is held or was, into `to`; adds their values to *value, *cost. */
-static int list_positions(const keel_ledger *eng, int book, keel_position *to, int64_t *value,
-                          int64_t *cost)
+/* A message holds KEEL_LEDGER_POSITIONS_MAX positions: those that are closed are listed while all
+ * that ever were fit. */
+static bool lists_closed(const keel_ledger *eng)
+{
+    int n = 0;
+    for (size_t i = 0; i < (size_t)eng->books_n * (size_t)eng->n; i++)
+        n += eng->lots[i].count > 0 || eng->lots[i].first_no > 0;
+    return n <= KEEL_LEDGER_POSITIONS_MAX;
+}
+
+typedef struct listing {
+    bool closed; /* also what was held */
+    int64_t value;
+    int64_t cost;
+} listing;
+
+/* Positions of a book into `to`; adds their values up. */
+static int list_positions(const keel_ledger *eng, int book, keel_position *to, listing *sum)
 {
     int n = 0;
     for (int i = 0; i < eng->n; i++) {
         const keel_lots *lots = ledger_lots(eng, book, i);
-        if (lots->count == 0 && lots->first_no == 0)
+        if (lots->count == 0 && (lots->first_no == 0 || !sum->closed))
             continue;
         const int64_t worth = ledger_value(eng, i, lots->qty_units);
         to[n++] = (keel_position){
@@ -25,30 +41,52 @@ static int list_positions(const keel_ledger *eng, int book, keel_position *to, i
             .last_price_units = eng->marks[i].price_units,
             .stale_bars = eng->marks[i].stale_bars,
         };
-        *value += worth;
-        *cost += lots->cost_micros;
+        sum->value += worth;
+        sum->cost += lots->cost_micros;
     }
     return n;
 }
 
-static void state_book(const keel_ledger *eng, int book, keel_position *positions, keel_book *out)
+static int by_version(const void *a, const void *b)
+{
+    const ledger_closed *x = a, *y = b;
+    if (x->book != y->book)
+        return x->book - y->book;
+    return x->version < y->version ? -1 : x->version > y->version;
+}
+
+/* The versions of every book, each once and ascending: one can be filled and closed in a step. */
+static void list_closed(keel_ledger *eng)
+{
+    if (eng->closed_n > 0)
+        qsort(eng->closed, (size_t)eng->closed_n, sizeof *eng->closed, by_version);
+    for (int c = 0; c < eng->closed_n; c++) {
+        keel_book *book = &eng->book_out[eng->closed[c].book];
+        if (c > 0 && by_version(&eng->closed[c], &eng->closed[c - 1]) == 0)
+            continue;
+        if (book->closed_n == 0)
+            book->closed_versions = &eng->closed_out[c];
+        eng->closed_out[(book->closed_versions - eng->closed_out) + book->closed_n++] =
+            eng->closed[c].version;
+    }
+}
+
+static void state_book(const keel_ledger *eng, int book, listing sum, keel_position *positions,
+                       keel_book *out)
 {
     const ledger_book *b = &eng->books[book];
-    int64_t value = 0, cost = 0;
-    const int n = list_positions(eng, book, positions, &value, &cost);
+    const int n = list_positions(eng, book, positions, &sum);
     *out = (keel_book){
         .cash_micros = b->cash_micros,
-        .equity_micros = b->cash_micros + value,
+        .equity_micros = b->cash_micros + sum.value,
         .share_frac = b->share_frac,
         .scale_frac = 1.0,
         .realized_micros = b->tally.realized_micros,
-        .unrealized_micros = value - cost,
+        .unrealized_micros = sum.value - sum.cost,
         .fees_micros = b->tally.fees_micros,
         .slippage_micros = b->tally.slippage_micros,
         .positions_n = n,
         .positions = positions,
-        .closed_n = b->closed_n,
-        .closed_versions = b->closed,
     };
     memcpy(out->book, b->name, sizeof out->book);
     ledger_check_book(eng, book);
@@ -71,6 +109,7 @@ static void scale_books(const keel_ledger *eng, int64_t account)
 static void state_portfolio(keel_ledger *eng, uint64_t step, keel_portfolio_state *out)
 {
     int used = 0;
+    const listing empty = {.closed = lists_closed(eng)};
     *out = (keel_portfolio_state){
         .universe_hash = eng->universe.hash,
         .as_of_ns = eng->row_ns,
@@ -82,13 +121,35 @@ static void state_portfolio(keel_ledger *eng, uint64_t step, keel_portfolio_stat
     };
     memcpy(out->portfolio, eng->portfolio, sizeof out->portfolio);
     for (int b = 0; b < eng->books_n; b++) {
-        state_book(eng, b, &eng->positions[used], &eng->book_out[b]);
+        state_book(eng, b, empty, &eng->positions[used], &eng->book_out[b]);
         used += eng->book_out[b].positions_n;
         out->cash_micros += eng->book_out[b].cash_micros;
         out->equity_micros += eng->book_out[b].equity_micros;
     }
+    list_closed(eng);
     scale_books(eng, out->equity_micros);
     KEEL_ASSERT(out->cash_micros == eng->cash_micros);
+}
+
+/* What each book earned since the bar before, on what it had and was given meanwhile. */
+static void state_returns(keel_ledger *eng, const keel_portfolio_state *state, keel_ledger_out *out)
+{
+    out->returns = eng->returns;
+    for (int b = 0; b < eng->books_n; b++) {
+        ledger_book *book = &eng->books[b];
+        const int64_t equity = state->books[b].equity_micros;
+        const int64_t base = book->bar_equity_micros + book->paid_in_micros - book->bar_paid_micros;
+        book->bar_equity_micros = equity;
+        book->bar_paid_micros = book->paid_in_micros;
+        if (base == 0 && equity == 0)
+            continue;
+        eng->returns[out->returns_n++] = (keel_book_return){
+            .book = b,
+            .base_micros = base,
+            .pnl_micros = equity - base,
+            .ret_simple = base > 0 ? ((double)equity - (double)base) / (double)base : 0.0,
+        };
+    }
 }
 
 /* Weights of this bar enter the means; only once per row. */
@@ -169,7 +230,25 @@ static keel_attribution attribution_of(const keel_ledger *eng, keel_attribution_
         .pnl_micros = keel_attribution_share(lines, n),
     };
     memcpy(a.portfolio, eng->portfolio, sizeof a.portfolio);
-    KEEL_ASSERT(a.pnl_micros == eng->path.last_micros - eng->initial_micros);
+    KEEL_ASSERT(kind == KEEL_ATTRIBUTION_STRATEGY ||
+                a.pnl_micros == eng->path.last_micros - eng->initial_micros);
+    return a;
+}
+
+/* The strategies' own lines among those of all books, and what crossing saved; contributions are
+ * fractions of the account's P&L, as there. */
+static keel_attribution attribute_strategies(const keel_ledger *eng,
+                                             const keel_attribution_line *books)
+{
+    keel_attribution_line *lines = &eng->lines[2 * eng->n + eng->books_n];
+    int n = 0;
+    for (int b = 0; b < eng->books_n; b++)
+        if (eng->books[b].is_strategy || b == eng->reserve + 1)
+            lines[n++] = books[b];
+    keel_attribution a = attribution_of(eng, KEEL_ATTRIBUTION_STRATEGY, lines, n);
+    for (int b = 0, k = 0; b < eng->books_n; b++)
+        if (eng->books[b].is_strategy || b == eng->reserve + 1)
+            lines[k++].contribution_frac = books[b].contribution_frac;
     return a;
 }
 
@@ -198,6 +277,9 @@ static void attribute(keel_ledger *eng, const keel_portfolio_state *state, keel_
     out->attributions[0] = attribution_of(eng, KEEL_ATTRIBUTION_ASSET, assets, eng->n);
     out->attributions[1] = attribution_of(eng, KEEL_ATTRIBUTION_SECTOR, sectors, eng->sectors_n);
     out->attributions[2] = attribution_of(eng, KEEL_ATTRIBUTION_BOOK, books, eng->books_n);
+    out->attributions_n = 3;
+    if (eng->strategies_n > 0)
+        out->attributions[out->attributions_n++] = attribute_strategies(eng, books);
 }
 
 keel_status keel_ledger_close(keel_ledger *eng, uint64_t step, keel_ledger_out *out)
@@ -208,15 +290,18 @@ keel_status keel_ledger_close(keel_ledger *eng, uint64_t step, keel_ledger_out *
         return KEEL_ENOTFOUND;
     ledger_check_cash(eng);
     state_portfolio(eng, step, &out->portfolio);
-    if (eng->marked)
+    out->returns_n = 0;
+    if (eng->marked) {
+        state_returns(eng, &out->portfolio, out);
         add_bar(eng, &out->portfolio);
-    else /* a fill without a row still changes what is held */
+    } else /* a fill without a row still changes what is held */
         eng->path.last_micros = out->portfolio.equity_micros;
     out->portfolio.peak_equity_micros = eng->path.peak_micros;
     state_performance(eng, &out->performance);
     attribute(eng, &out->portfolio, out);
     for (int b = 0; b < eng->books_n; b++)
-        eng->books[b].closed_n = 0; /* listed in `out`; the array stands until the next fill */
+        eng->books[b].closed_n = 0; /* listed in `out` */
+    eng->closed_n = 0;
     eng->closed_step = step;
     return KEEL_OK;
 }

@@ -1,6 +1,7 @@
 /* Snapshot: u32 magic, u32 version, u8 core, u64 universe hash, i64 initial, u32 n, u32 books and
- * their names, then marks, books, account, path, recent trades, first lot numbers; then, unless
- * core, the lots of each position and the ids, oldest first. A load reads the bytes twice, first
+ * their names, then marks, books, account, path, recent trades, versions closed in the open step,
+ * and the first lot numbers that are not 0; then, unless core, the lots of each position that has
+ * any and the ids, oldest first. A load reads the bytes twice, first
  * only checking, so that a bad snapshot changes nothing and no second engine is needed.
  */
 #include "services/ledger/engine/ledger.h"
@@ -15,7 +16,7 @@
 
 enum {
     SNAPSHOT_MAGIC = 0x4c444745,
-    SNAPSHOT_VERSION = 1,
+    SNAPSHOT_VERSION = 2,
     COUNT_MAX = INT32_MAX, /* trades and bars: published as 32 bits */
 };
 
@@ -67,6 +68,25 @@ static void pack_trade(keel_packer *p, const keel_trade *t)
     keel_pack_str(p, t->book);
 }
 
+static uint32_t count_lots(const keel_ledger *eng, bool open)
+{
+    uint32_t n = 0;
+    for (size_t i = 0; i < (size_t)eng->books_n * (size_t)eng->n; i++)
+        n += open ? eng->lots[i].count > 0 : eng->lots[i].first_no > 0;
+    return n;
+}
+
+static void pack_first_numbers(keel_packer *p, const keel_ledger *eng)
+{
+    keel_pack_u32(p, count_lots(eng, false));
+    for (size_t i = 0; i < (size_t)eng->books_n * (size_t)eng->n; i++) {
+        if (eng->lots[i].first_no == 0)
+            continue;
+        keel_pack_u32(p, (uint32_t)i);
+        keel_pack_u64(p, eng->lots[i].first_no);
+    }
+}
+
 static void pack_core(keel_packer *p, const keel_ledger *eng)
 {
     for (int i = 0; i < eng->n; i++) {
@@ -81,11 +101,8 @@ static void pack_core(keel_packer *p, const keel_ledger *eng)
         keel_pack_i64(p, book->paid_in_micros);
         keel_pack_real(p, book->share_frac);
         pack_tally(p, &book->tally);
-        keel_pack_u32(p, (uint32_t)book->closed_n);
-        for (int c = 0; c < book->closed_n; c++)
-            keel_pack_u64(p, book->closed[c]);
-        for (int i = 0; i < eng->n; i++)
-            keel_pack_u64(p, ledger_lots(eng, b, i)->first_no);
+        keel_pack_i64(p, book->bar_equity_micros);
+        keel_pack_i64(p, book->bar_paid_micros);
     }
     pack_tally(p, &eng->account);
     keel_pack_i64(p, eng->cash_micros);
@@ -100,10 +117,17 @@ static void pack_core(keel_packer *p, const keel_ledger *eng)
     keel_pack_u32(p, (uint32_t)eng->recent_n);
     for (int t = 0; t < eng->recent_n; t++)
         pack_trade(p, &eng->recent[t]);
+    keel_pack_u32(p, (uint32_t)eng->closed_n);
+    for (int c = 0; c < eng->closed_n; c++) {
+        keel_pack_u32(p, (uint32_t)eng->closed[c].book);
+        keel_pack_u64(p, eng->closed[c].version);
+    }
+    pack_first_numbers(p, eng);
 }
 
-static void pack_lots(keel_packer *p, const keel_lots *lots)
+static void pack_lots(keel_packer *p, size_t at, const keel_lots *lots)
 {
+    keel_pack_u32(p, (uint32_t)at);
     keel_pack_u32(p, (uint32_t)lots->count);
     for (int k = 0; k < lots->count; k++) {
         const keel_lot *lot = keel_lots_at(lots, k);
@@ -135,10 +159,13 @@ keel_status keel_ledger_save(const keel_ledger *eng, bool core, uint8_t *buf, si
     for (int b = 0; b < eng->books_n; b++)
         keel_pack_str(&p, eng->books[b].name);
     pack_core(&p, eng);
-    for (size_t i = 0; !core && i < (size_t)eng->books_n * (size_t)eng->n; i++)
-        pack_lots(&p, &eng->lots[i]);
-    if (!core)
+    if (!core) {
+        keel_pack_u32(&p, count_lots(eng, true));
+        for (size_t i = 0; i < (size_t)eng->books_n * (size_t)eng->n; i++)
+            if (eng->lots[i].count > 0)
+                pack_lots(&p, i, &eng->lots[i]);
         pack_ids(&p, eng->ids);
+    }
     return keel_packer_done(&p, len);
 }
 
@@ -275,29 +302,63 @@ static void unpack_mark(keel_unpacker *u, keel_ledger *eng, int i, bool apply, s
 
 static void unpack_book(keel_unpacker *u, keel_ledger *eng, int book, bool apply, sums *sum)
 {
-    ledger_book b = {.closed_n = 0};
+    ledger_book b = {.is_strategy = eng->books[book].is_strategy};
     memcpy(b.name, eng->books[book].name, sizeof b.name);
     b.cash_micros = unpack_money(u, sum);
     b.paid_in_micros = unpack_money(u, sum);
     b.share_frac = unpack_within(u, 0, 1);
     b.tally = unpack_tally(u, sum);
-    const uint32_t closed = keel_unpack_u32(u);
-    if (closed > KEEL_LEDGER_CLOSED_MAX)
-        u->failed = true;
-    b.closed_n = u->failed ? 0 : (int)closed;
-    for (int c = 0; c < b.closed_n; c++)
-        b.closed[c] = keel_unpack_u64(u);
+    b.bar_equity_micros = unpack_money(u, sum);
+    b.bar_paid_micros = unpack_money(u, sum);
     sum->cash += b.cash_micros;
     sum->paid_in += b.paid_in_micros;
     sum->gained_by_books += gain_of(&b.tally);
     sum->owed[book] = (keel_i128)b.paid_in_micros + gain_of(&b.tally) - b.cash_micros;
     if (apply)
         eng->books[book] = b;
-    for (int i = 0; i < eng->n; i++) {
+}
+
+static void unpack_closed(keel_unpacker *u, keel_ledger *eng, bool apply)
+{
+    const uint32_t n = keel_unpack_u32(u);
+    int of_book[KEEL_LEDGER_BOOKS_MAX] = {0};
+    if (n > KEEL_LEDGER_CLOSED_MAX)
+        u->failed = true;
+    for (uint32_t c = 0; c < n && !u->failed; c++) {
+        const uint32_t book = keel_unpack_u32(u);
+        const uint64_t version = keel_unpack_u64(u);
+        if (book >= (uint32_t)eng->books_n || ++of_book[book] > KEEL_LEDGER_CLOSED_BOOK_MAX) {
+            u->failed = true;
+            return;
+        }
+        if (apply) {
+            eng->closed[c] = (ledger_closed){(int)book, version};
+            eng->books[book].closed_n = of_book[book];
+        }
+    }
+    if (apply)
+        eng->closed_n = (int)n;
+}
+
+/* Numbers of the first lots, ascending places; all lots are gone then. */
+static void unpack_first_numbers(keel_unpacker *u, keel_ledger *eng, bool apply)
+{
+    const size_t all = (size_t)eng->books_n * (size_t)eng->n;
+    const uint32_t n = keel_unpack_u32(u);
+    size_t next = 0;
+    for (size_t i = 0; apply && i < all; i++) {
+        eng->lots[i].count = 0;
+        ledger_close_ring(eng, &eng->lots[i]);
+        eng->lots[i] = (keel_lots){.ring = NULL};
+    }
+    for (uint32_t k = 0; k < n && !u->failed; k++) {
+        const size_t at = keel_unpack_u32(u);
         const uint64_t first_no = keel_unpack_u64(u);
-        keel_lots *lots = ledger_lots(eng, book, i);
-        if (apply)
-            *lots = (keel_lots){.ring = lots->ring, .first_no = first_no};
+        if (at < next || at >= all || first_no == 0)
+            u->failed = true;
+        else if (apply)
+            eng->lots[at].first_no = first_no;
+        next = at + 1;
     }
 }
 
@@ -324,6 +385,8 @@ static void unpack_account(keel_unpacker *u, keel_ledger *eng, bool apply, sums 
         if (apply)
             eng->recent[t] = trade;
     }
+    unpack_closed(u, eng, apply);
+    unpack_first_numbers(u, eng, apply);
     if (!apply)
         return;
     eng->account = account;
@@ -357,8 +420,10 @@ static void unpack_lots(keel_unpacker *u, keel_ledger *eng, size_t at, bool appl
 {
     const uint32_t count = keel_unpack_u32(u);
     keel_i128 qty = 0, cost = 0;
-    if (count > KEEL_LOTS_MAX)
+    if (count < 1 || count > KEEL_LOTS_MAX)
         u->failed = true;
+    if (apply)
+        KEEL_ASSERT(ledger_open_ring(eng, &eng->lots[at]));
     for (uint32_t k = 0; k < count && !u->failed; k++) {
         keel_lot lot = {0};
         lot.qty_units = unpack_units(u);
@@ -376,6 +441,24 @@ static void unpack_lots(keel_unpacker *u, keel_ledger *eng, size_t at, bool appl
     add_holding(u, eng, at % (size_t)eng->n, (int64_t)qty, sum);
     sum->owed[at / (size_t)eng->n] -= cost;
     sum->net[at % (size_t)eng->n] -= qty;
+}
+
+/* The positions that are open, ascending places. */
+static void unpack_positions(keel_unpacker *u, keel_ledger *eng, bool apply, sums *sum)
+{
+    const size_t all = (size_t)eng->books_n * (size_t)eng->n;
+    const uint32_t n = keel_unpack_u32(u);
+    size_t next = 0;
+    if (n > (uint32_t)eng->rings_n)
+        u->failed = true;
+    for (uint32_t k = 0; k < n && !u->failed; k++) {
+        const size_t at = keel_unpack_u32(u);
+        if (at < next || at >= all)
+            u->failed = true;
+        else
+            unpack_lots(u, eng, at, apply, sum);
+        next = at + 1;
+    }
 }
 
 static void unpack_ids(keel_unpacker *u, keel_ids *ids, bool apply)
@@ -407,8 +490,7 @@ static void unpack_engine(keel_unpacker *u, keel_ledger *eng, bool core, bool ap
             memset(eng->ids, 0, sizeof *eng->ids);
         return;
     }
-    for (size_t i = 0; i < (size_t)eng->books_n * (size_t)eng->n; i++)
-        unpack_lots(u, eng, i, apply, &sum);
+    unpack_positions(u, eng, apply, &sum);
     for (int b = 0; b < eng->books_n; b++)
         u->failed = u->failed || sum.owed[b] != 0;
     for (int i = 0; i < eng->n; i++)
@@ -459,7 +541,10 @@ keel_status keel_ledger_restore_lot(keel_ledger *eng, const char *book, int inst
     const int b = ledger_find_book(eng, book);
     if (b < 0 || instrument < 0 || instrument >= eng->n)
         return KEEL_EFORMAT;
-    return keel_lots_restore(ledger_lots(eng, b, instrument), lot);
+    keel_lots *lots = ledger_lots(eng, b, instrument);
+    if (!ledger_open_ring(eng, lots))
+        return KEEL_ENOSPC;
+    return keel_lots_restore(lots, lot);
 }
 
 void keel_ledger_restore_id(keel_ledger *eng, const char *fill_id)

@@ -29,7 +29,7 @@ typedef struct keel_lot {
 } keel_lot;
 
 typedef struct keel_lots {
-    keel_lot *ring; /* KEEL_LOTS_MAX, borrowed */
+    keel_lot *ring; /* KEEL_LOTS_MAX, borrowed; needed while there are lots */
     int head;       /* place of the oldest */
     int count;
     uint64_t first_no; /* number of the oldest lot; lots of a position are numbered 0, 1, 2 ... */

@@ -2,7 +2,7 @@
  *
  *   decided                       the newest version of (book, instrument) holds
  *   closed_version, position 0    over: its stop, target or a flat was reached
- *   closed_version, position      reached
+ *   closed_version, position      reached; so is an intent for what is held already
  *   flat, position 0              over: there is nothing left to close
  *   not reached by valid_until    over: execution has given it up
  *   portfolio stop                all are over: older versions never resume
@@ -89,9 +89,13 @@ void risk_fold_portfolio(keel_risk *risk, const keel_portfolio_state *portfolio)
         for (int v = 0; b >= 0 && v < book->closed_n; v++)
             close_version(risk, b, book->closed_versions[v]);
     }
-    for (size_t k = 0; k < cells; k++)
-        if (is_over(&s->cells[k]))
-            end_intent(s, &s->cells[k]);
+    for (size_t k = 0; k < cells; k++) {
+        risk_cell *cell = &s->cells[k];
+        if (cell->version != 0 && cell->held_units != 0 && cell->held_units == cell->target_units)
+            cell->is_filled = true;
+        if (is_over(cell))
+            end_intent(s, cell);
+    }
 }
 
 void risk_fold_step(keel_risk *risk)
@@ -102,7 +106,7 @@ void risk_fold_step(keel_risk *risk)
     for (size_t k = 0; k < cells; k++) {
         risk_cell *cell = &s->cells[k];
         const bool is_late =
-            !cell->is_filled && cell->valid_until_ns != 0 && cell->valid_until_ns <= s->now_ns;
+            !cell->is_filled && cell->valid_until_ns != 0 && cell->valid_until_ns < s->now_ns;
         if (cell->version != 0 && (is_stopped || is_late))
             end_intent(s, cell);
     }

@@ -13,7 +13,7 @@
  * SHAPE    n instruments, indexed as the universe.
  * MEMORY   keel_risk_new takes all, but keel_risk_load, called at start, takes and returns one
  *          state, so that a bad snapshot changes nothing. 8 covariances are kept (P2): 8 MiB at
- *          512 instruments, 0.32 MiB at 100. For every strategy and instrument 112 bytes.
+ *          512 instruments, 0.32 MiB at 100. For every strategy and instrument 96 bytes.
  * THREADS  one thread per object.
  */
 #ifndef KEEL_SERVICES_RISK_ENGINE_RISK_H

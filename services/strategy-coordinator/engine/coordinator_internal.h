@@ -19,8 +19,8 @@
 #include "services/strategy-coordinator/engine/lifecycle.h"
 
 enum {
-    COORDINATOR_AGE_IDS = 64,   /* ids that share one age */
-    COORDINATOR_TEXT_MAX = 128, /* of a receipt's refusal that is kept while it waits */
+    COORDINATOR_AGE_IDS = 64,  /* ids that share one age */
+    COORDINATOR_TEXT_MAX = 96, /* of a receipt's refusal that is kept while it waits */
 };
 
 #define COORDINATOR_REASON_SLOT(name, number) COORDINATOR_REASON_##name,
@@ -155,21 +155,25 @@ typedef struct coordinator_state {
 /* A receipt that waits. */
 typedef struct coordinator_item {
     uint64_t seq;
-    uint64_t row_step;
-    uint64_t hash; /* of signal_id; meaningless without one */
     int64_t epoch_ns;
-    int64_t valid_until_ns;
-    double entry;
-    double stop;
-    double target;
+    uint64_t hash; /* of signal_id; 0 without one */
     double confidence_frac;
+    union {
+        struct { /* refusal 0 */
+            uint64_t row_step;
+            int64_t valid_until_ns;
+            double entry;
+            double stop;
+            double target;
+        };
+        char text[COORDINATOR_TEXT_MAX]; /* else */
+    };
     uint16_t strategy;
     uint16_t refusal;   /* keel_reason_code; 0 = none */
     int16_t instrument; /* -1 = not in the universe, or none told */
     uint8_t side;
     char signal_id[KEEL_SIGNAL_ID_MAX];
     char symbol[KEEL_SYMBOL_MAX];
-    char text[COORDINATOR_TEXT_MAX];
 } coordinator_item;
 
 /* What the checks made of a signal. */

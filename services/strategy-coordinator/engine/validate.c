@@ -76,6 +76,13 @@ static int64_t valid_until(const court *c)
     return until_ns < 0 ? 0 : until_ns;
 }
 
+static coordinator_age age_of(const court *c)
+{
+    const uint64_t row_step = c->item->row_step;
+    return (coordinator_age){row_step < c->step ? row_step : c->step,
+                             row_step == 0 ? c->item->valid_until_ns : 0};
+}
+
 static bool is_valid_still(const court *c)
 {
     const int64_t now_ns = c->eng->state->view.now_ns;
@@ -234,9 +241,10 @@ void coordinator_judge(const keel_coordinator *eng, const coordinator_item *item
     };
     const court c = {eng, item, step, judgement};
     memset(judgement, 0, sizeof *judgement);
-    judgement->valid_until_ns = valid_until(&c);
-    judgement->age = (coordinator_age){item->row_step <= step ? item->row_step : step,
-                                       item->row_step == 0 ? item->valid_until_ns : 0};
+    if (item->refusal == 0) {
+        judgement->valid_until_ns = valid_until(&c);
+        judgement->age = age_of(&c);
+    }
     for (size_t i = 0; i < sizeof checks / sizeof checks[0]; i++)
         if (!checks[i](&c))
             return;

@@ -116,10 +116,8 @@ static void send_row(door *d, uint64_t step)
                         .open_units = units[1],
                         .high_units = units[2],
                         .low_units = units[3]};
-    keel_envelope e = {.type = KEEL_PAYLOAD_BAR_ROW,
-                       .payload = payload,
-                       .step = step,
-                       .event_ns = row.close_ns};
+    keel_envelope e = {
+        .type = KEEL_PAYLOAD_BAR_ROW, .payload = payload, .step = step, .event_ns = row.close_ns};
     for (int i = 0; i < DOOR_INSTRUMENTS; i++) {
         KEEL_ASSERT(keel_units_of_real(price(i, step), 8, &units[0][i]) == KEEL_OK);
         units[1][i] = units[2][i] = units[3][i] = units[0][i];

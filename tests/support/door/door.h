@@ -29,10 +29,10 @@ typedef struct door_receipt {
 
 /* What can be switched while it runs, and what is counted. */
 typedef struct door_knobs {
-    bool mute;            /* the relay sends nothing and reads nothing */
-    bool deaf;            /* the coordinator ignores what it gets */
-    bool undecided;       /* the coordinator acknowledges and decides nothing */
-    int drop_signals;     /* so many frames are lost */
+    bool mute;        /* the relay sends nothing and reads nothing */
+    bool deaf;        /* the coordinator ignores what it gets */
+    bool undecided;   /* the coordinator acknowledges and decides nothing */
+    int drop_signals; /* so many frames are lost */
     int drop_acks;
     int drop_rows;
     keel_reason_code refusal;
@@ -58,8 +58,8 @@ door_knobs door_get(door *d);
 door_counts door_count(door *d);
 int door_receipts(door *d, door_receipt *out, int max); /* copies, in order */
 void door_publish_rows(door *d, uint64_t n);            /* live: so many more */
-void door_kick(door *d);      /* a coordinator that started again: knows receipts, no step ends */
-void door_restart(door *d);   /* the relay's sockets are closed and bound again */
-void door_allocate(door *d);  /* publish an allocation and a portfolio state */
+void door_kick(door *d);     /* a coordinator that started again: knows receipts, no step ends */
+void door_restart(door *d);  /* the relay's sockets are closed and bound again */
+void door_allocate(door *d); /* publish an allocation and a portfolio state */
 
 #endif

@@ -103,6 +103,16 @@ static const tampering table[] = {
     {"UPDATE book_states SET fees_micros=fees_micros+1 WHERE step=30 AND book='core'",
      "step 30: fees of book core differs by 1 micro"},
     {"DELETE FROM portfolio_states WHERE step=60", "after the last state 59"},
+    {"UPDATE decisions SET accepted=0 WHERE symbol='B'",
+     "of book momentum, which no decision made"},
+    {"UPDATE decisions SET strategy='core' WHERE symbol='A'", "nothing was decided for book mom"},
+    {"UPDATE decisions SET step=30", "nothing was decided for book momentum before it"},
+    {"UPDATE book_returns SET pnl_micros=pnl_micros+1 WHERE step=30 AND book='core'",
+     "step 30: profit of the bar of book core differs by 1 micro"},
+    {"UPDATE book_returns SET ret_simple=ret_simple+0.001 WHERE step=30 AND book='core'",
+     "step 30: return of book core differs by 0.001"},
+    {"DELETE FROM book_returns WHERE step=30 AND book='core'",
+     "step 30: return of book core is not there"},
 };
 
 Test(ledger_check, names_one_unit_changed_anywhere)

@@ -100,6 +100,25 @@ Test(runs, refuses_a_path_too_long_for_sockets)
     cr_assert_not_null(strstr(err.text, "60"), "%s", err.text);
 }
 
+Test(runs, settings_are_read_as_the_services_read_them)
+{
+    keel_run run;
+    keel_err err;
+    char path[KEEL_PATH_CAP], out[KEEL_PATH_CAP];
+    own_folder();
+    cr_assert_eq(keel_run_make("up", &run, &err), KEEL_OK, "%s", err.text);
+    cr_assert_eq(keel_run_setting(&run, "relay.out", "ipc://{run}/door", "relay", out, &err),
+                 KEEL_OK);
+    cr_assert_str_eq(out + strlen("ipc://"), keel_run_file(&run, "door", path), "no configuration");
+    write_file(keel_run_file(&run, "config.yaml", path),
+               "run: {endpoint: \"tcp://{service}:7100\"}\nledger: {database: /b/x.sqlite}\n");
+    cr_assert_eq(keel_run_setting(&run, "run.endpoint", "-", "risk", out, &err), KEEL_OK);
+    cr_assert_str_eq(out, "tcp://risk:7100");
+    cr_assert_eq(keel_run_setting(&run, "ledger.database", "-", "ledger", out, &err), KEEL_OK);
+    cr_assert_str_eq(out, "/b/x.sqlite");
+    cr_assert(keel_run_remove(&run));
+}
+
 Test(runs, old_ones_are_cleared_but_not_kept_or_used_ones)
 {
     keel_run runs[5];

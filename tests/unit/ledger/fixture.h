@@ -96,6 +96,19 @@ static inline market market_of(uint64_t seed)
     return (market){keel_rng_seeded(seed), {10000, 20000, 50}};
 }
 
+/* What explains the fills of momentum: one decision for each instrument. */
+static inline void decide_all(keel_store *store)
+{
+    for (int i = 0; i < N; i++) {
+        keel_decision_note d = {.decision_seq = (uint64_t)i + 1, .accepted = true};
+        snprintf(d.strategy, sizeof d.strategy, "momentum");
+        snprintf(d.signal_id, sizeof d.signal_id, "m-%d", i);
+        snprintf(d.symbol, sizeof d.symbol, "%c", 'A' + i);
+        d.reason = KEEL_REASON_ACCEPTED;
+        cr_assert_eq(keel_store_add_decision(store, &d), KEEL_OK);
+    }
+}
+
 /* One step of the engine: capital at times, a row, fills at times, close; collected in `store` when
  * it is not NULL. */
 static inline void market_step(market *m, uint64_t step, keel_ledger *eng, keel_store *store,
@@ -105,6 +118,8 @@ static inline void market_step(market *m, uint64_t step, keel_ledger *eng, keel_
     keel_transfer t;
     keel_booked booked;
     bool made;
+    if (step == 1 && store != NULL)
+        decide_all(store);
     if (keel_rng_below(&m->rng, 5) == 0 || step == 1) {
         const keel_book_share s[2] = {{"core", 0.5 * keel_rng_uniform(&m->rng)},
                                       {"momentum", 0.5 * keel_rng_uniform(&m->rng)}};
@@ -126,7 +141,9 @@ static inline void market_step(market *m, uint64_t step, keel_ledger *eng, keel_
         if (keel_rng_below(&m->rng, 2) == 0 || a + b == 0)
             continue;
         const int64_t fee = (int64_t)keel_rng_below(&m->rng, 99);
-        const keel_fill f = fill_of(step, i, a, b, m->price[i], fee);
+        keel_fill f = fill_of(step, i, a, b, m->price[i], fee);
+        if (b != 0 && step % 2 == 0)
+            f.books[f.books_n - 1].closed_version = (uint64_t)i + 1;
         cr_assert_eq(keel_ledger_on_fill(eng, &f, &booked), KEEL_OK);
         if (store != NULL)
             cr_assert_eq(keel_store_add_fill(store, &f, &booked), KEEL_OK);
@@ -148,8 +165,8 @@ static inline const char *fresh_path(void)
 
 static inline keel_store_cfg store_cfg(const char *path)
 {
-    return (keel_store_cfg){path, "run-1", "main", universe(), INITIAL, HOUR_NS,
-                            "{}", 10000,   8192,   5000,       5000,    100};
+    return (keel_store_cfg){path, "run-1", "main", universe(), INITIAL, HOUR_NS, "{}", 10000,
+                            8192, 5000,    5000,   100,        10000,   10000,   4};
 }
 
 static inline keel_store *store_at(const char *path)

@@ -219,7 +219,7 @@ Test(ledger, conserves_cash_quantity_and_profit)
             }
             cr_assert_eq(cash, out.portfolio.cash_micros, "seed %lu", (unsigned long)seed);
             cr_assert_eq(out.portfolio.equity_micros, INITIAL + earned);
-            for (int k = 0; k < KEEL_LEDGER_ATTRIBUTIONS; k++)
+            for (int k = 0; k < out.attributions_n; k++)
                 cr_assert_eq(out.attributions[k].pnl_micros, earned);
         }
         keel_ledger_free(&eng);
@@ -317,4 +317,201 @@ Test(ledger, refuses_a_bad_configuration)
     c.initial_micros = INITIAL;
     c.risk_free_ann = NAN;
     cr_expect_null(keel_ledger_new(&c, &err));
+}
+
+/* ---- books of strategies ---- */
+
+/* core buys 2, momentum sells 3 at 100.00, 99.95 paid and got with 5 bps of slippage. */
+static keel_fill crossed(uint64_t step)
+{
+    keel_fill f = fill_of(step, 0, 20000, -30000, 10000, 0);
+    f.price_units = 9995;
+    f.reference_units = 10000;
+    f.slippage_micros = 500000;
+    f.books[0].cash_micros = -200100000;
+    f.books[0].slippage_micros = 100000;
+    f.books[1].cash_micros = 299850000;
+    f.books[1].slippage_micros = 150000;
+    f.books[2] = (keel_book_fill){.book = "netting", .cash_micros = 200000};
+    f.books[2].slippage_micros = -200000;
+    f.slippage_micros = 50000;
+    f.books_n = 3;
+    return f;
+}
+
+Test(ledger, netting_gets_what_crossing_saved)
+{
+    keel_ledger_out out;
+    keel_ledger *eng = books();
+    mark(eng, at_100, 1);
+    book(eng, crossed(1));
+    cr_assert_eq(keel_ledger_close(eng, 1, &out), KEEL_OK);
+    cr_assert_eq(book_of(&out, "netting")->cash_micros, 200000);
+    cr_assert_eq(book_of(&out, "netting")->realized_micros, 200000);
+    cr_assert_eq(book_of(&out, "netting")->slippage_micros, -200000);
+    cr_assert_eq(out.portfolio.equity_micros, INITIAL - 50000, "the net's slippage");
+    cr_assert_eq(out.performance.recent[0].price_units, 10005, "core bought at its own price");
+    cr_assert_eq(out.performance.recent[1].price_units, 9995);
+    cr_assert_eq(out.performance.trades, 1);
+    keel_ledger_free(&eng);
+}
+
+Test(ledger, books_that_cross_whole_leave_the_account_as_it_was)
+{
+    keel_ledger_out out;
+    keel_booked b;
+    keel_ledger *eng = books();
+    keel_fill f = fill_of(1, 0, 20000, -20000, 10000, 0);
+    mark(eng, at_100, 1);
+    f.books[0].cash_micros -= 100000;
+    f.books[0].slippage_micros = 100000;
+    f.books[1].cash_micros -= 100000;
+    f.books[1].slippage_micros = 100000;
+    f.books[2] = (keel_book_fill){"netting", 0, 200000, 0, -200000, 0};
+    f.books_n = 3;
+    book(eng, f);
+    cr_assert_eq(keel_ledger_close(eng, 1, &out), KEEL_OK);
+    cr_assert_eq(out.portfolio.cash_micros, INITIAL);
+    cr_assert_eq(book_of(&out, "core")->positions[0].qty_units, 20000);
+    cr_assert_eq(book_of(&out, "momentum")->positions[0].qty_units, -20000);
+    keel_fill alone = fill_of(2, 0, 0, 20000, 10000, 0);
+    alone.qty_units = 0;
+    alone.books[0].qty_units = 0;
+    cr_expect_eq(keel_ledger_on_fill(eng, &alone, &b), KEEL_EINVAL, "nobody to cross with");
+    keel_fill odd = crossed(2);
+    odd.books[2].qty_units = 5;
+    odd.qty_units += 5;
+    cr_expect_eq(keel_ledger_on_fill(eng, &odd, &b), KEEL_EINVAL, "netting holds nothing");
+    odd = crossed(2);
+    odd.books[2].closed_version = 1;
+    cr_expect_eq(keel_ledger_on_fill(eng, &odd, &b), KEEL_EINVAL, "nor does it decide");
+    keel_ledger_free(&eng);
+}
+
+/* R8: what was filled or closed in the step, each once, by book */
+Test(ledger, lists_the_versions_of_a_step)
+{
+    keel_ledger_out out;
+    keel_ledger *eng = books();
+    mark(eng, at_100, 1);
+    for (int k = 0; k < 3; k++) { /* 9, 4, and 9 again: filled, then stopped */
+        keel_fill f = fill_of(1, k == 1 ? 1 : 0, 0, k == 2 ? -10000 : 10000, 10000, 0);
+        snprintf(f.fill_id, sizeof f.fill_id, "run-1/main/1/0/x/%d", k);
+        f.books[0].closed_version = k == 1 ? 4 : 9;
+        book(eng, f);
+    }
+    cr_assert_eq(keel_ledger_close(eng, 1, &out), KEEL_OK);
+    cr_assert_eq(book_of(&out, "core")->closed_n, 0);
+    const keel_book *m = book_of(&out, "momentum");
+    cr_assert_eq(m->closed_n, 2);
+    cr_assert_eq(m->closed_versions[0], 4);
+    cr_assert_eq(m->closed_versions[1], 9);
+    mark(eng, at_100, 2);
+    cr_assert_eq(keel_ledger_close(eng, 2, &out), KEEL_OK);
+    cr_assert_eq(book_of(&out, "momentum")->closed_n, 0, "of the step before");
+    keel_ledger_free(&eng);
+}
+
+Test(ledger, attributes_to_strategies_when_there_are_any) /* AN03 */
+{
+    const keel_strategy_name momentum = {"momentum"}, nobody = {"nobody"};
+    keel_ledger_cfg c = {"run-1", "main",  universe(), 2, two_books,
+                         INITIAL, HOUR_NS, 0.0,        1, &nobody};
+    keel_ledger_out out;
+    keel_err err = {0};
+    cr_assert_null(keel_ledger_new(&c, &err));
+    cr_assert_not_null(strstr(err.text, "nobody"), "%s", err.text);
+    c.strategies = &momentum;
+    keel_ledger *eng = keel_ledger_new(&c, &err);
+    const int64_t later[N] = {11000, 10000, 10000};
+    mark(eng, at_100, 1);
+    book(eng, crossed(1));
+    cr_assert_eq(keel_ledger_close(eng, 1, &out), KEEL_OK);
+    mark(eng, later, 2);
+    book(eng, fill_of(2, 0, 0, 30000, 11000, 7));
+    cr_assert_eq(keel_ledger_close(eng, 2, &out), KEEL_OK);
+    cr_assert_eq(out.attributions_n, 4);
+    const keel_attribution *a = &out.attributions[3];
+    cr_assert_eq(a->kind, KEEL_ATTRIBUTION_STRATEGY);
+    cr_assert_eq(a->lines_n, 2);
+    cr_assert_str_eq(a->lines[0].name, "momentum");
+    cr_assert_str_eq(a->lines[1].name, "netting");
+    const int64_t lost = 299850000 - 330000000 - 7;
+    cr_assert_eq(a->lines[0].pnl_micros, lost);
+    cr_assert_eq(a->lines[0].trades, 2);
+    cr_assert_eq(a->lines[0].closing_trades, 1);
+    cr_assert_eq(a->lines[0].fees_micros, 7);
+    cr_assert_eq(a->lines[1].pnl_micros, 200000);
+    cr_assert_eq(a->pnl_micros, lost + 200000);
+    const int64_t account = out.portfolio.equity_micros - INITIAL;
+    cr_assert_float_eq(a->lines[0].contribution_frac, (double)lost / (double)account, 1e-12);
+    keel_ledger_free(&eng);
+}
+
+/* Transfers are no return. */
+Test(ledger, returns_of_a_book_leave_out_what_it_was_given)
+{
+    bool made;
+    keel_transfer t;
+    keel_ledger_out out;
+    keel_ledger *eng = books();
+    const int64_t later[N] = {11000, 10000, 10000};
+    keel_capital_allocation c = capital_of(two_books, 2);
+    cr_assert_eq(keel_ledger_on_capital(eng, &c, 1, &made, &t), KEEL_OK);
+    mark(eng, at_100, 1);
+    book(eng, fill_of(1, 0, 20000, 0, 10000, 0)); /* 200 of core's 400 */
+    cr_assert_eq(keel_ledger_close(eng, 1, &out), KEEL_OK);
+    cr_assert_eq(out.returns_n, 3, "netting has nothing");
+    for (int r = 0; r < 3; r++)
+        cr_assert_eq(out.returns[r].pnl_micros, 0);
+    cr_assert_eq(out.returns[0].base_micros, 400 * USD);
+    mark(eng, later, 2);
+    cr_assert_eq(keel_ledger_close(eng, 2, &out), KEEL_OK);
+    cr_assert_eq(out.returns[0].pnl_micros, 20 * USD);
+    cr_assert_float_eq(out.returns[0].ret_simple, 0.05, 1e-15);
+    cr_assert_eq(keel_ledger_close(eng, 3, &out), KEEL_OK);
+    cr_assert_eq(out.returns_n, 0, "no bar, no return");
+    keel_ledger_free(&eng);
+}
+
+/* Every book may hold every instrument of a small universe; of a large one as many as there is
+ * room for, and no more. */
+Test(ledger, holds_five_hundred_books_and_refuses_a_position_too_many)
+{
+    keel_universe *wide = calloc(1, sizeof *wide);
+    keel_book_share *many = calloc(KEEL_BOOKS_MAX - 1, sizeof *many);
+    *wide = *universe();
+    wide->n = KEEL_UNIVERSE_MAX;
+    for (int i = 0; i < wide->n; i++) {
+        wide->instruments[i] = universe()->instruments[0];
+        snprintf(wide->instruments[i].symbol, KEEL_SYMBOL_MAX, "X%d", i);
+    }
+    for (int b = 0; b < KEEL_BOOKS_MAX - 1; b++)
+        snprintf(many[b].book, sizeof many[b].book, "s%03d", b);
+    const keel_ledger_cfg c = {.run = "run-1",
+                               .portfolio = "main",
+                               .universe = wide,
+                               .books_n = KEEL_BOOKS_MAX - 1,
+                               .books = many,
+                               .initial_micros = INITIAL,
+                               .bar_ns = HOUR_NS};
+    keel_ledger *eng = keel_ledger_new(&c, NULL);
+    keel_booked b;
+    cr_assert_not_null(eng);
+    for (int k = 0; k <= KEEL_LEDGER_POSITIONS_MAX; k++) {
+        keel_fill f = fill_of(1, k % wide->n, 1, 0, 10000, 0);
+        snprintf(f.fill_id, sizeof f.fill_id, "run-1/main/1/0/X/%d", k);
+        snprintf(f.books[0].book, sizeof f.books[0].book, "s%03d", k / wide->n);
+        cr_assert_eq(keel_ledger_on_fill(eng, &f, &b),
+                     k < KEEL_LEDGER_POSITIONS_MAX ? KEEL_OK : KEEL_ENOSPC, "%d", k);
+    }
+    keel_fill f = fill_of(2, 0, -1, 0, 10000, 0);
+    snprintf(f.books[0].book, sizeof f.books[0].book, "s000");
+    cr_assert_eq(keel_ledger_on_fill(eng, &f, &b), KEEL_OK);
+    f = fill_of(3, 0, 1, 0, 10000, 0);
+    snprintf(f.books[0].book, sizeof f.books[0].book, "s500");
+    cr_assert_eq(keel_ledger_on_fill(eng, &f, &b), KEEL_OK, "what was closed gave its room back");
+    keel_ledger_free(&eng);
+    free(wide);
+    free(many);
 }

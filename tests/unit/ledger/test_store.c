@@ -309,3 +309,49 @@ Test(store, is_durable_as_production_is)
     sqlite3_finalize(s);
     sqlite3_close(db);
 }
+
+/* An older file is refused by name, and left as it is. */
+Test(store, refuses_another_schema)
+{
+    const char *path = fresh_path();
+    keel_err err = {0};
+    sqlite3 *db = NULL;
+    keel_store *store = store_at(path);
+    keel_store_close(&store);
+    cr_assert_eq(sqlite3_open(path, &db), SQLITE_OK);
+    cr_assert_eq(sqlite3_exec(db, "PRAGMA user_version=1", NULL, NULL, NULL), SQLITE_OK);
+    sqlite3_close(db);
+    const keel_store_cfg c = store_cfg(path);
+    cr_assert_null(keel_store_open(&c, &err));
+    cr_assert_eq(err.status, KEEL_EVERSION);
+    cr_assert_not_null(strstr(err.text, "schema 1, this program reads 2"), "%s", err.text);
+    cr_assert_eq(number(path, "PRAGMA user_version"), 1);
+}
+
+/* ST05: level one learns from these */
+Test(store, keeps_returns_and_decisions)
+{
+    const char *path = fresh_path();
+    keel_store_cfg c = store_cfg(path);
+    c.history_decisions = 3;
+    keel_store *store = keel_store_open(&c, NULL);
+    keel_ledger *eng = books();
+    market m = market_of(9);
+    run_steps(&m, eng, store, 1, 60);
+    for (uint64_t seq = 10; seq < 20; seq++) {
+        keel_decision_note d = {.decision_seq = seq, .step = 60, .strategy = "momentum"};
+        d.reason = KEEL_REASON_CONFLICT;
+        cr_assert_eq(keel_store_add_decision(store, &d), KEEL_OK);
+        cr_assert_eq(keel_store_add_decision(store, &d), KEEL_OK, "a repeat is there already");
+    }
+    run_steps(&m, eng, store, 61, 64);
+    keel_store_close(&store);
+    cr_assert_eq(number(path, "SELECT count(*) FROM decisions WHERE accepted=1"), 3);
+    cr_assert_eq(number(path, "SELECT count(*) FROM decisions WHERE accepted=0"), 3);
+    cr_assert_eq(number(path, "SELECT min(decision_seq) FROM decisions WHERE accepted=0"), 17);
+    cr_assert_eq(number(path, "SELECT count(*) FROM book_returns WHERE book='core'"), 64);
+    cr_assert_eq(number(path, "SELECT count(*) FROM book_returns r JOIN book_states s USING(run,"
+                              " step, book) WHERE r.base_micros+r.pnl_micros<>s.equity_micros"),
+                 0);
+    keel_ledger_free(&eng);
+}

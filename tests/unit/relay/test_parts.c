@@ -2,6 +2,7 @@
 #include "services/relay/admit.h"
 #include "services/relay/alerts.h"
 #include "services/relay/lvc.h"
+#include "services/relay/replies.h"
 
 #include <criterion/criterion.h>
 #include <stdio.h>
@@ -87,6 +88,37 @@ Test(lvc, finds_each_of_many_topics_again)
     cr_assert_eq(relay_lvc_topics(lvc), 1000);
     cr_assert_eq(relay_lvc_bytes(lvc), 8000);
     relay_lvc_free(&lvc);
+}
+
+/* ---- replies ---- */
+
+static void put_reply(relay_replies *replies, const char *topic, char byte, int64_t now_ms)
+{
+    zmq_msg_t frame;
+    zmq_msg_init_size(&frame, 1);
+    memset(zmq_msg_data(&frame), byte, 1);
+    relay_replies_put(replies, topic, &frame, now_ms);
+    zmq_msg_close(&frame);
+}
+
+Test(replies, are_sent_again_for_a_while_to_who_subscribes_to_their_topic)
+{
+    static const char topic[] = "v1.reply.cli-1.";
+    relay_replies *replies = relay_replies_new();
+    seen s = {0};
+    put_reply(replies, topic, 'a', 1000);
+    put_reply(replies, "v1.reply.cli-12.", 'x', 1000);
+    put_reply(replies, topic, 'b', 1500);
+    cr_assert_eq(relay_replies_send(replies, topic, strlen(topic), 1600, note, &s), 2);
+    cr_assert_eq(s.first[0], 'a');
+    cr_assert_eq(s.first[1], 'b');
+    cr_assert_eq(relay_replies_send(replies, "v1.", 3, 1600, note, &s), 0, "a prefix is not asked");
+    cr_assert_eq(relay_replies_send(replies, topic, strlen(topic), 3001, note, &s), 1, "too old");
+    for (int i = 0; i < RELAY_REPLIES_MAX; i++)
+        put_reply(replies, "v1.reply.other.", 'o', 1600);
+    cr_assert_eq(relay_replies_send(replies, topic, strlen(topic), 1700, note, &s), 0, "bounded");
+    relay_replies_free(&replies);
+    relay_replies_free(&replies);
 }
 
 /* ---- admission ---- */

@@ -138,6 +138,27 @@ Test(check, heat_is_the_distance_to_the_stops_of_all_strategies)
     desk_end();
 }
 
+Test(check, what_has_no_stop_is_worth_its_close_and_what_is_not_reached_the_dearer_price)
+{
+    static const struct {
+        int64_t close, held;
+        double heat;
+    } cases[] = {{12500, 0, 0.0125}, {8000, 0, 0.01}, {12500, 100, 0.0125}, {8000, 100, 0.008}};
+    for (size_t k = 0; k < sizeof cases / sizeof cases[0]; k++) {
+        desk_set();
+        desk_build();
+        d.closes[1] = cases[k].close;
+        if (cases[k].held != 0)
+            desk_hold("beta", 1, cases[k].held * PIECE);
+        desk_stand("beta", 1, 100 * PIECE, 1, 0); /* entry 100.00 */
+        desk_step();
+        cr_expect_float_eq(
+            rule_of(desk_ask_one("alpha", 0, KEEL_SIDE_LONG), "max_portfolio_risk")->value,
+            cases[k].heat, 1e-12, "case %zu", k);
+        desk_end();
+    }
+}
+
 Test(check, gross_of_the_book_stays_inside_its_equity)
 {
     desk_set();

@@ -93,6 +93,8 @@ Test(fold, the_books_end_intents)
         {"filled, then its stop was hit", 5, {5, 0}, 2, true},
         {"filled and stopped in one bar", 5, {0, 0}, 1, true},
         {"filled, position gone without a word", 5, {5, 0}, 1, true},
+        {"held already, then gone", 5, {5, 0}, 0, true},
+        {"another position, then none", 5, {3, 0}, 0, false},
         {"flat of a position", 0, {5, 5}, 0, false},
         {"flat, reached", 0, {5, 0}, 2, true},
         {"flat of nothing", 0, {0, 0}, 0, true},
@@ -161,14 +163,17 @@ Test(fold, an_intent_not_reached_in_time_is_over)
 {
     desk_begin();
     desk_decide("alpha", 0, PIECE, 1, 0, 3 * HOUR);
-    desk_decide("alpha", 1, PIECE, 2, 0, 3 * HOUR);
+    desk_decide("alpha", 1, 2 * PIECE, 2, 0, 3 * HOUR);
     desk_step(); /* 2 hours */
     desk_stand("alpha", 0, PIECE, 1, 0);
     EXPECT_HIDDEN("the second is on its way");
     desk_hold("alpha", 0, PIECE); /* the first is reached in time and stays */
     d.closed[0] = 1;
     d.closed_n = 1;
-    desk_step(); /* 3 hours */
+    desk_step(); /* 3 hours: just in time */
+    EXPECT_HIDDEN("the second may be reached in this row");
+    desk_hold("alpha", 1, PIECE); /* half of it, which is not reached */
+    desk_step();
     EXPECT_HONEST("the second is over");
     d.standing_n = 0;
     EXPECT_HIDDEN("the first is not");
@@ -338,6 +343,28 @@ Test(fold, goes_on_to_the_bit_after_save_and_load)
     }
 }
 
+Test(fold, a_snapshot_knows_what_was_reached)
+{
+    size_t len = 0;
+    desk_begin();
+    desk_decide("alpha", 0, PIECE, 1, 0, 3 * HOUR);
+    desk_hold("alpha", 0, PIECE);
+    d.closed[0] = 1;
+    d.closed_n = 1;
+    desk_step();
+    cr_assert_eq(keel_risk_save(d.risk, snapshot, SNAPSHOT_MAX, &len), KEEL_OK);
+    desk_end();
+    desk_build();
+    cr_assert_eq(keel_risk_load(d.risk, snapshot, len), KEEL_OK);
+    desk_step();
+    desk_step(); /* 4 hours: too late for one that was not reached */
+    EXPECT_HIDDEN("reached and held");
+    d.positions_n = 0;
+    desk_step();
+    EXPECT_HONEST("reached and gone");
+    desk_end();
+}
+
 Test(fold, a_snapshot_outlives_strategies_that_come_and_go)
 {
     const keel_risk_strategy others[] = {{"zeta", 1}, {"beta", 1}, {"aleph", 1}};
@@ -405,5 +432,43 @@ Test(fold, load_refuses_corrupt_bytes_and_changes_nothing)
     cr_assert_eq(keel_risk_save(d.risk, again, SNAPSHOT_MAX, &after), KEEL_OK);
     cr_expect(len == after && memcmp(snapshot, again, len) == 0);
     free(bytes);
+    desk_end();
+}
+
+static size_t find_bytes(const void *what, size_t size, size_t len)
+{
+    for (size_t at = 0; at + size <= len; at++)
+        if (memcmp(snapshot + at, what, size) == 0)
+            return at;
+    cr_assert_fail("not in the snapshot");
+    return 0;
+}
+
+Test(fold, load_refuses_what_no_engine_would_have_saved)
+{
+    const int64_t closes[DESK_N] = {ENTRY, ENTRY, ENTRY, ENTRY}, held = 7 * PIECE;
+    size_t len = 0;
+    desk_begin();
+    desk_hold("alpha", 0, PIECE);
+    desk_hold("alpha", 1, held);
+    desk_step();
+    cr_assert_eq(keel_risk_save(d.risk, snapshot, SNAPSHOT_MAX, &len), KEEL_OK);
+    cr_assert_eq(keel_risk_load(d.risk, snapshot, len), KEEL_OK);
+    const size_t close = find_bytes(closes, sizeof closes, len);
+    snapshot[close + 7] ^= 0x80; /* a negative price */
+    cr_expect_eq(keel_risk_load(d.risk, snapshot, len), KEEL_EFORMAT);
+    snapshot[close + 7] ^= 0x80;
+    /* a cell: u32 strategy, u32 instrument, i64 held */
+    const uint32_t place[2] = {0, 1};
+    uint8_t cell[sizeof place + sizeof held];
+    memcpy(cell, place, sizeof place);
+    memcpy(cell + sizeof place, &held, sizeof held);
+    const size_t at = find_bytes(cell, sizeof cell, len);
+    snapshot[at + 4] = 0; /* instrument 0 twice */
+    cr_expect_eq(keel_risk_load(d.risk, snapshot, len), KEEL_EFORMAT);
+    snapshot[at + 4] = DESK_N;
+    cr_expect_eq(keel_risk_load(d.risk, snapshot, len), KEEL_EFORMAT);
+    snapshot[at + 4] = 1;
+    cr_expect_eq(keel_risk_load(d.risk, snapshot, len), KEEL_OK);
     desk_end();
 }

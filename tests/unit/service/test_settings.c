@@ -253,6 +253,24 @@ Test(settings, strategies_that_cannot_be_are_refused, .fini = stop)
     }
 }
 
+Test(settings, a_redis_is_at_a_socket_or_a_tcp_address, .fini = stop)
+{
+    static const struct {
+        const char *yaml, *says; /* "" = taken */
+    } cases[] = {
+        {INSTRUMENTS "run: {log: \"tcp://log:6379\", cache: /run/cache.sock}\n", ""},
+        {INSTRUMENTS "run: {log: \"tcp://log\"}\n",
+         "t.yaml:2:12: run.log: \"tcp://log\": it is tcp://host:port"},
+        {INSTRUMENTS "run: {cache: \"tcp://c:0\"}\n", "run.cache: \"tcp://c:0\": the port is"},
+        {INSTRUMENTS "run: {log: \"redis://log:1\"}\n", "a unix socket's path or tcp://host:port"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        const keel_status status = load(cases[i].yaml);
+        cr_assert_eq(status == KEEL_OK, cases[i].says[0] == '\0', "%s", err.text);
+        cr_assert(strstr(err.text, cases[i].says) != NULL, "%s", err.text);
+    }
+}
+
 Test(settings, books_have_a_named_maximum, .fini = stop)
 {
     static char yaml[16384] = INSTRUMENTS "capital: {";

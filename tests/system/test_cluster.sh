@@ -1,0 +1,282 @@
+#!/bin/sh
+# test_cluster.sh KEEL SOURCE - docker-compose.yml really started: image, keys, health, the published door,
+# processes and containers killed, the cluster taken down and up again over its volumes.
+#
+# Where no docker engine or no compose answers it says so and exits 77. The image's layers stay as the
+# engine's cache (keel-builder:cache and the base image); everything else it makes bears its own name and goes.
+set -u
+keel=$1
+source=$2
+project=keeltest$$
+work=$(mktemp -d)
+began=$(date +%s)
+passed=0 failed=0
+services='relay feed correlation optimizer risk strategy-coordinator execution ledger'
+everyone="log cache $services"
+export COMPOSE_PROJECT_NAME="$project" KEEL_IMAGE="keel-test:$$"
+
+say() { printf '[%3d s] %s\n' $(($(date +%s) - began)) "$*"; }
+skip() { echo "skipped: $*"; rm -rf "$work"; exit 77; }
+
+compose() {
+    if docker compose version >/dev/null 2>&1; then
+        docker compose -f "$source/docker-compose.yml" "$@"
+    else
+        docker-compose -f "$source/docker-compose.yml" "$@"
+    fi
+}
+
+clean() {
+    compose down -v -t 5 >/dev/null 2>&1
+    docker image rm "$KEEL_IMAGE" >/dev/null 2>&1
+    rm -rf "$work"
+}
+
+# expect WHAT command...: it must succeed; what it printed shows when it does not.
+expect() {
+    what=$1
+    shift
+    if "$@" >"$work/out" 2>&1; then
+        say "ok      $what"
+        passed=$((passed + 1))
+    else
+        say "FAILED  $what"
+        tail -15 "$work/out"
+        failed=$((failed + 1))
+    fi
+}
+
+finish() {
+    [ "$failed" -eq 0 ] || compose logs --no-color --tail 8 2>&1 | cut -c1-200
+    echo "$passed passed, $failed failed"
+    [ "$failed" -eq 0 ]
+    exit $?
+}
+
+# within SECONDS command...: repeated until it succeeds.
+within() {
+    end=$(($(date +%s) + $1))
+    shift
+    until "$@"; do
+        [ "$(date +%s)" -lt "$end" ] || return 1
+        sleep 1
+    done
+}
+
+free_ports() {
+    python3 -c 'import socket
+s = [socket.create_server(("127.0.0.1", 0)) for _ in range(2)]
+print(*(x.getsockname()[1] for x in s))'
+}
+
+# A base image that is there, one made from this machine's apt, or what a registry gives.
+find_base() {
+    export KEEL_BASE="${KEEL_BASE:-debian:12-slim}"
+    docker image inspect "$KEEL_BASE" >/dev/null 2>&1 && return 0
+    made=$("$source/deploy/docker/base-image") && KEEL_BASE=$made && return 0
+    docker pull -q "$KEEL_BASE" || skip "no Debian 12 base image can be had: $KEEL_BASE"
+}
+
+# The stage that compiles is kept under one name; the one it takes the place of is removed by its id.
+build_image() {
+    old=$(docker image inspect -f '{{.Id}}' keel-builder:cache 2>/dev/null)
+    docker build -q --build-arg "BASE=$KEEL_BASE" --target build -t keel-builder:cache \
+        -f "$source/deploy/docker/Dockerfile" "$source" || return 1
+    new=$(docker image inspect -f '{{.Id}}' keel-builder:cache)
+    [ -z "$old" ] || [ "$old" = "$new" ] || docker image rm "$old" || true
+    compose build log
+}
+
+container() { compose ps -aq "$1"; }
+inspect() { docker inspect -f "$2" "$(container "$1")"; }
+
+all_healthy() {
+    for name in $everyone; do
+        state=$(inspect "$name" '{{.State.Health.Status}}' 2>&1)
+        [ "$state" = healthy ] || { echo "$name: $state"; return 1; }
+    done
+}
+
+# What the compose file promises about a container, as the engine has it.
+is_confined() {
+    got=$(inspect "$1" '{{.HostConfig.ReadonlyRootfs}} {{.HostConfig.CapDrop}} {{.HostConfig.SecurityOpt}} {{.HostConfig.Privileged}}')
+    [ "$got" = 'true [ALL] [no-new-privileges:true] false' ] || { echo "$1: $got"; return 1; }
+    limits=$(inspect "$1" '{{.HostConfig.Memory}} {{.HostConfig.PidsLimit}}')
+    case " $limits " in *' 0 '* | *'nil'*) echo "$1: limits $limits"; return 1 ;; esac
+    user=$(compose exec -T "$1" id -u)
+    [ "$user" = 10001 ] || { echo "$1: user $user"; return 1; }
+    ports=$(inspect "$1" '{{range $p, $at := .HostConfig.PortBindings}}{{range $at}}{{.HostIp}} {{end}}{{end}}')
+    case $1 in relay) want='127.0.0.1 127.0.0.1 ' ;; *) want='' ;; esac
+    [ "$ports" = "$want" ] || { echo "$1: published on '$ports'"; return 1; }
+}
+
+all_confined() {
+    for name in $everyone; do
+        is_confined "$name" || return 1
+    done
+}
+
+# One key, in one container: what the others do not have they cannot lose.
+keys_are_with_the_relay_alone() {
+    for name in $services; do
+        compose exec -T "$name" test -e /run/keel-10001/cluster/keys/operator.secret
+        case $name:$? in relay:0) ;; relay:* | *:0) echo "$name"; return 1 ;; esac
+    done
+    ! compose exec -T relay touch /run/keel-10001/cluster/keys/x 2>/dev/null
+}
+
+# ---- from outside, through the published door ----
+
+outside() { "$keel" "$@" --run "$work/client"; }
+
+all_running() {
+    outside status --json >"$work/status" 2>&1 || { cat "$work/status"; return 1; }
+    [ "$(grep -c '"state":"RUNNING"' "$work/status")" -eq 8 ] || { cat "$work/status"; return 1; }
+}
+
+# The last step that the ledger has closed.
+step_now() {
+    outside portfolio show --json 2>/dev/null |
+        sed -n '/"topic":"v1.portfolio/ s/.*"step":\([0-9]*\).*/\1/p' | tail -1
+}
+
+has_passed_step() {
+    step=$(step_now)
+    [ -n "$step" ] && [ "$step" -gt "$1" ]
+}
+
+has_allocation() {
+    outside alloc get --json >"$work/alloc" 2>&1 || return 1
+    grep -q '"topic":"v1.alloc.approved.main.' "$work/alloc"
+}
+
+# A key that the door does not know: exit code 5, and a reason.
+stranger_is_refused() {
+    mkdir -p "$work/stranger"
+    printf 'run: {id: x, dir: "%s"}\nuniverse: {instruments: [{symbol: A}, {symbol: B}]}\n' \
+        "$work/stranger" >"$work/stranger.yaml"
+    "$(dirname "$keel")/keel-relay" --config "$work/stranger.yaml" --make-keys || return 1
+    cp "$work/client/config.yaml" "$work/stranger/"
+    cp "$work/client/keys/door.public" "$work/stranger/keys/"
+    "$keel" status --run "$work/stranger" >"$work/stranger.out" 2>&1
+    code=$?
+    cat "$work/stranger.out"
+    [ "$code" -eq 5 ] && grep -q 'does not accept this key' "$work/stranger.out"
+}
+
+# What comes in from outside and changes something: an operator's requests. A strategy's signal goes here.
+enter_from_outside() {
+    outside halt --reason 'test of the cluster' --deadline 10s || return 1
+    outside portfolio show >"$work/halted" 2>&1
+    grep -qi 'halted' "$work/halted" || { cat "$work/halted"; return 1; }
+    outside resume --reason 'test of the cluster' --deadline 10s
+}
+
+# ---- inside ----
+
+settings_are_refused_by_name() {
+    compose run --rm -T --no-deps risk keel-risk --config config.yaml --check-config "$1" >"$work/refused" 2>&1
+    code=$?
+    cat "$work/refused"
+    [ "$code" -eq 3 ] && grep -qF -e "$2" "$work/refused"
+}
+
+settings_are_taken() {
+    for name in $services; do
+        compose run --rm -T --no-deps "$name" "keel-$name" --config config.yaml --check-config || return 1
+    done
+}
+
+books_agree() {
+    compose exec -T ledger keel ledger check >"$work/check" 2>&1
+    code=$?
+    cat "$work/check"
+    [ "$code" -eq 0 ]
+}
+
+fills_now() { books_agree | sed -n 's/.*books agree: \([0-9]*\) fills.*/\1/p'; }
+
+# SIGKILL to the process in the container: the engine starts it again by itself.
+process_dies() {
+    before=$(inspect "$1" '{{.RestartCount}}')
+    compose exec -T "$1" sh -c "kill -9 \$(pidof $2)"
+    within 30 restarted_since "$1" "$before"
+}
+restarted_since() { [ "$(inspect "$1" '{{.RestartCount}}')" -gt "$2" ]; }
+
+recovers() {
+    at=$(step_now)
+    within 60 all_healthy >"$work/health" || { cat "$work/health"; return 1; }
+    within 60 all_running >"$work/running" || { cat "$work/running"; return 1; }
+    within 30 has_passed_step $((${at:-0} + 2)) || { echo "no step after $at"; return 1; }
+}
+
+# An operator's kill is not undone by the engine; `up` brings the container back.
+container_is_killed() {
+    docker kill "$(container "$1")" && compose up -d
+}
+
+stops_cleanly() {
+    compose stop || return 1
+    for name in $everyone; do
+        code=$(inspect "$name" '{{.State.ExitCode}}')
+        [ "$code" = 0 ] || { echo "$name: exit code $code"; return 1; }
+    done
+}
+
+goes_down_and_up() {
+    compose down || return 1
+    [ -z "$(docker ps -aq --filter "label=com.docker.compose.project=$project")" ] || return 1
+    compose up -d
+}
+
+# Nothing of what was booked before is gone: the step and the fills have not gone back.
+books_went_on() {
+    within 60 has_passed_step "$1" || { echo "no step after $1"; return 1; }
+    fills=$(fills_now)
+    echo "step $step after $1, fills $fills after $2"
+    [ "${fills:-0}" -ge "$2" ]
+}
+
+docker info >/dev/null 2>&1 || skip 'no docker engine answers'
+compose version >/dev/null 2>&1 || skip 'neither docker compose nor docker-compose is here'
+command -v python3 >/dev/null || skip 'no python3 to find free ports with'
+trap clean EXIT
+trap 'exit 1' INT TERM
+ports=$(free_ports)
+export KEEL_DOOR_OUT="${ports% *}" KEEL_DOOR_IN="${ports#* }"
+
+say "project $project, door on 127.0.0.1:$KEEL_DOOR_OUT and $KEEL_DOOR_IN"
+find_base
+say "building from $KEEL_BASE"
+expect 'the image is built' build_image
+[ "$failed" -eq 0 ] || finish
+expect 'one command makes keys and a client' "$source/deploy/compose/client" "$work/client"
+expect 'the settings are taken by every service' settings_are_taken
+expect 'a bad address is refused by name' settings_are_refused_by_name --run.log=tcp://log \
+    '--run.log: run.log: "tcp://log": it is tcp://host:port'
+expect 'the cluster starts' compose up -d
+expect 'all containers are healthy' within 90 all_healthy
+expect 'all services are RUNNING, seen from outside' within 30 all_running
+expect 'containers are confined, one door is published' all_confined
+expect 'keys are with the relay alone, read-only' keys_are_with_the_relay_alone
+expect 'a stranger is refused' stranger_is_refused
+expect 'an approved allocation is read from outside' within 60 has_allocation
+expect 'requests enter from outside' enter_from_outside
+expect 'the process of risk dies and is started again' process_dies risk keel-risk
+expect 'risk recovers' recovers
+expect 'the log dies and is started again' process_dies log redis-server
+expect 'everyone recovers' recovers
+expect 'the container of the ledger is killed, and started' container_is_killed ledger
+expect 'the ledger recovers' recovers
+expect 'books agree' books_agree
+step_before=$(step_now)
+fills_before=$(fills_now)
+say "step ${step_before:-unknown}, ${fills_before:-unknown} fills"
+expect 'everything stops cleanly' stops_cleanly
+expect 'the cluster goes down and up again' goes_down_and_up
+expect 'all containers are healthy again' within 90 all_healthy
+expect 'all services are RUNNING again' within 60 all_running
+expect 'the books went on where they were' books_went_on "${step_before:-0}" "${fills_before:-1}"
+expect 'books agree over both' books_agree
+finish
