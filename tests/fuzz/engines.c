@@ -16,7 +16,14 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { N = 4, WINDOW = 6, BYTES = 1 << 20, ARENA = 64 << 20 };
+enum {
+    N = 4,
+    STRATEGIES = 2,
+    FILLS = N + STRATEGIES * N,
+    WINDOW = 6,
+    BYTES = 1 << 20,
+    ARENA = 64 << 20
+};
 
 #define HOUR_NS INT64_C(3600000000000)
 #define USD     INT64_C(1000000)
@@ -35,7 +42,7 @@ typedef struct step_said {
     bool has_approval;
     keel_approved_allocation approval;
     int fills_n;
-    keel_fill fills[N];
+    keel_fill fills[FILLS];
     keel_portfolio_state portfolio;
 } step_said;
 
@@ -46,6 +53,7 @@ static keel_universe universe;
 static uint8_t bytes[BYTES];
 static size_t length;
 static const keel_book_share shares[] = {{"core", 0.8}};
+static const keel_book_share books[] = {{"core", 0}, {"momentum", 0}, {"reversal", 0}};
 static const keel_risk_strategy strategies[] = {{"momentum", 1}};
 
 /* While the chain is recorded nothing may be refused. */
@@ -334,8 +342,31 @@ static void step_coordinator(void *engine, int k)
 
 static void *make_execution(void)
 {
-    const keel_execution_cfg cfg = {"run-1", "main", "core", &universe, {10000, 5000}, 0.01};
+    const keel_execution_cfg cfg = {"run-1",       "main", "core",         &universe,
+                                    {10000, 5000}, 0.01,   1 + STRATEGIES, books};
     return keel_execution_new(&cfg, NULL);
+}
+
+/* Both strategies decide every step, often about the same instrument and against each other, with
+ * stops and targets that the next rows may reach, and some too late. */
+static void decide(void *engine, int k)
+{
+    for (int s = 0; s < STRATEGIES; s++) {
+        const int i = (k + s * (k % 2)) % N;
+        const int64_t last = tape[k - 1].row.close_units[i], side = (k + s) % 2 == 0 ? 1 : -1;
+        keel_decision d = {.decision_seq = (uint64_t)(STRATEGIES * k + s), .accepted = true};
+        d.intents_n = 1;
+        d.intents[0] = (keel_intent){
+            .instrument = i,
+            .target_qty_units = k % 5 == 4 ? 0 : side * 1000 * (1 + k % 3),
+            .version = d.decision_seq,
+            .stop_units = k % 5 == 4 ? 0 : last - side * last / 100,
+            .target_units = k % 5 == 4 ? 0 : last + side * last / 50,
+            .valid_until_ns = k % 4 == 3 ? (k - 1) * HOUR_NS : 0,
+        };
+        memcpy(d.intents[0].book, books[1 + s].book, sizeof d.intents[0].book);
+        (void)took(keel_execution_on_decision(engine, &d, (uint64_t)k - 1));
+    }
 }
 
 static void step_execution(void *engine, int k)
@@ -350,12 +381,14 @@ static void step_execution(void *engine, int k)
         (void)took(keel_execution_on_trading(engine, &before->trading));
     if (before->has_approval)
         (void)took(keel_execution_on_approval(engine, &before->approval, 9, (uint64_t)k - 1));
+    if (k > 1)
+        decide(engine, k);
     if (!took(keel_execution_plan(engine, (uint64_t)k, &plan)))
         return;
     SEND(order_plan, &plan);
     if (!took(keel_execution_on_row(engine, &said->row, &fills, &n)))
         return;
-    KEEL_ASSERT(n >= 0 && n <= N);
+    KEEL_ASSERT(n >= 0 && n <= FILLS);
     for (int i = 0; i < n; i++)
         KEEP(fill, &fills[i], &said->fills[i]);
     if (recording)
@@ -366,7 +399,9 @@ static void step_execution(void *engine, int k)
 
 static void *make_ledger(void)
 {
-    const keel_ledger_cfg cfg = {"run-1", "main", &universe, 1, shares, 10000 * USD, HOUR_NS, 0.0};
+    static const keel_strategy_name strategies[] = {{"momentum"}, {"reversal"}};
+    const keel_ledger_cfg cfg = {"run-1",     "main",  &universe, 1 + STRATEGIES, books,
+                                 10000 * USD, HOUR_NS, 0.0,       STRATEGIES,     strategies};
     return keel_ledger_new(&cfg, NULL);
 }
 
@@ -504,7 +539,7 @@ void fuzz_record(void)
         fills += tape[k].fills_n;
     }
     recording = false;
-    KEEL_ASSERT(fills > 2 * N); /* or the tape shows nothing */
+    KEEL_ASSERT(fills > 4 * N); /* or the tape shows nothing */
     for (int e = 0; e < CHAIN; e++)
         fuzz_engines[e].drop(engines[e]);
 }

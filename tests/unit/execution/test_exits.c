@@ -74,7 +74,7 @@ static keel_execution *holding(int64_t held, int64_t stop, int64_t target)
     return e;
 }
 
-Test(exits, leave_at_the_prices_of_the_rules)
+Test(exits, leave_at_the_prices_of_the_rules) /* RL09 */
 {
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         const exit_case *c = &cases[i];

@@ -412,7 +412,7 @@ Test(ledger, lists_the_versions_of_a_step)
     keel_ledger_free(&eng);
 }
 
-Test(ledger, attributes_to_strategies_when_there_are_any) /* AN03 */
+Test(ledger, attributes_to_strategies_when_there_are_any) /* AN10 */
 {
     const keel_strategy_name momentum = {"momentum"}, nobody = {"nobody"};
     keel_ledger_cfg c = {"run-1", "main",  universe(), 2, two_books,
