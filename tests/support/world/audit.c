@@ -257,6 +257,47 @@ int keel_audit_reports(keel_audit *a)
     return n;
 }
 
+/* By book and instrument, then by version. */
+static int compare_intents(const void *x, const void *y)
+{
+    const keel_recorded_decision *a = x, *b = y;
+    return a->accepted != b->accepted   ? COMPARE(b->accepted, a->accepted)
+           : a->strategy != b->strategy ? COMPARE(a->strategy, b->strategy)
+           : a->intent.instrument != b->intent.instrument
+               ? COMPARE(a->intent.instrument, b->intent.instrument)
+               : COMPARE(a->decision_seq, b->decision_seq);
+}
+
+int keel_audit_plans(keel_audit *a)
+{
+    int n = 0;
+    const keel_recorded *r = a->recorded;
+    const uint64_t last = r->decisions_n > 0 ? r->decisions[r->decisions_n - 1].step : 0;
+    uint8_t *times = calloc(r->decisions_n + 2, 1);
+    keel_recorded_decision *d = copied(r->decisions, r->decisions_n, sizeof *d);
+    if (times == NULL)
+        abort();
+    for (size_t i = 0; i < r->plans_n; i++)
+        if (r->plans[i].version > r->decisions_n || ++times[r->plans[i].version] > 1)
+            found(a, &n, "version %" PRIu64 " planned twice, or never decided",
+                  r->plans[i].version);
+    qsort(d, r->decisions_n, sizeof *d, compare_intents);
+    for (size_t i = 0; i < r->decisions_n && d[i].accepted; i++) {
+        const keel_recorded_decision *next =
+            i + 1 < r->decisions_n && d[i + 1].accepted && d[i + 1].strategy == d[i].strategy &&
+                    d[i + 1].intent.instrument == d[i].intent.instrument
+                ? &d[i + 1]
+                : NULL;
+        const uint64_t until = next != NULL ? next->step : last;
+        if (times[d[i].decision_seq] == 0 && until > d[i].step + KEEL_AUDIT_TOGETHER)
+            found(a, &n, "%s %s: version %" PRIu64 " of step %" PRIu64 " was never planned",
+                  strategy_name(a, d[i].strategy), d[i].signal_id, d[i].decision_seq, d[i].step);
+    }
+    free(times);
+    free(d);
+    return n;
+}
+
 /* ---- books ---- */
 
 static sqlite3 *open_books(const keel_audit *a)

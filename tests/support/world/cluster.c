@@ -258,7 +258,8 @@ int keel_cluster_revive(keel_cluster *c)
     int n = 0;
     for (int i = 0; i < keel_cluster_places(c); i++) {
         int status;
-        if (c->pids[i] > 0 && waitpid(c->pids[i], &status, WNOHANG) == c->pids[i]) {
+        const bool is_store = i == KEEL_CLUSTER_LOG || i == KEEL_CLUSTER_CACHE;
+        if (!is_store && c->pids[i] > 0 && waitpid(c->pids[i], &status, WNOHANG) == c->pids[i]) {
             fprintf(stderr, "%s died by itself: %s %d\n", keel_cluster_place(c, i),
                     WIFSIGNALED(status) ? "signal" : "exit",
                     WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));

@@ -82,7 +82,7 @@ void keel_cluster_kill(keel_cluster *c, int i); /* kill -9 */
 void keel_cluster_signal(keel_cluster *c, int i, int signal);
 /* The service dies at its `passes`-th pass of the stage from now (test builds of the services). */
 void keel_cluster_arm(keel_cluster *c, int i, keel_stage stage, int passes);
-/* Start again what has died by itself; how many. */
+/* Start again what has died by itself, the stores excepted; how many. */
 int keel_cluster_revive(keel_cluster *c);
 
 /* Read heartbeats for up to `ms`; returns early when all services have closed the last row. */

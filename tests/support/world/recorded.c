@@ -43,6 +43,7 @@ void keel_recorded_close(keel_recorded *r)
     free(r->receipts);
     free(r->decisions);
     free(r->fills);
+    free(r->plans);
     keel_free(&r->bytes);
     keel_arena_fini(&r->arena);
 }
@@ -86,8 +87,10 @@ static void take_receipt(keel_recorded *r, const uint8_t *data, size_t len, keel
         to->id = keel_recorded_id(to->strategy, signal.signal_id);
 }
 
-static void take_decision(keel_recorded *r, const uint8_t *data, size_t len, keel_recorded_at at)
+static void take_decision(keel_recorded *r, const command *c, keel_recorded_at at)
 {
+    const uint8_t *data = (const uint8_t *)c->words[8];
+    const size_t len = c->lens[8];
     keel_decision *d = keel_arena_take(&r->arena, 1, sizeof *d);
     if (keel_wire_get_decision(&r->arena, data, len, d) != KEEL_OK) {
         r->unreadable++;
@@ -102,6 +105,7 @@ static void take_decision(keel_recorded *r, const uint8_t *data, size_t len, kee
                                    .duplicate_of = d->duplicate_of,
                                    .accepted = d->accepted,
                                    .code = d->reason.code,
+                                   .step = strtoull(c->words[2], NULL, 10),
                                    .at = at};
     to->id = keel_recorded_id(to->strategy, d->signal_id);
     snprintf(to->signal_id, sizeof to->signal_id, "%.23s", d->signal_id);
@@ -124,6 +128,21 @@ static void take_fill(keel_recorded *r, const uint8_t *data, size_t len, keel_re
     r->strategy_fills += to->of_strategy;
 }
 
+static void take_plan(keel_recorded *r, const command *c, keel_recorded_at at)
+{
+    keel_order_plan p;
+    if (keel_wire_get_order_plan(&r->arena, (const uint8_t *)c->words[8], c->lens[8], &p) !=
+        KEEL_OK) {
+        r->unreadable++;
+        return;
+    }
+    for (int k = 0; k < p.consumed_n; k++) {
+        r->plans = grown(r->plans, r->plans_n, &r->plans_cap, sizeof *r->plans);
+        r->plans[r->plans_n++] =
+            (keel_recorded_plan){p.consumed_decisions[k], strtoull(c->words[2], NULL, 10), at};
+    }
+}
+
 static bool is_word(const command *c, int i, const char *word)
 {
     return i < c->n && c->lens[i] == strlen(word) &&
@@ -143,9 +162,11 @@ static void take_command(keel_recorded *r, const command *c, keel_recorded_at at
     if (strncmp(topic, ":rec:v1.receipt.", 16) == 0)
         take_receipt(r, data, c->lens[8], at);
     else if (strncmp(topic, ":rec:v1.decision.", 17) == 0)
-        take_decision(r, data, c->lens[8], at);
+        take_decision(r, c, at);
     else if (strncmp(topic, ":rec:v1.fill.", 13) == 0)
         take_fill(r, data, c->lens[8], at);
+    else if (strncmp(topic, ":rec:v1.order.", 14) == 0)
+        take_plan(r, c, at);
 }
 
 /* ---- the file ---- */
@@ -277,12 +298,15 @@ void keel_recorded_after_cut(keel_recorded *r)
         r->decisions_n--;
     for (; r->fills_n > 0 && is_gone(r, r->fills[r->fills_n - 1].at, size); r->gone++)
         r->strategy_fills -= r->fills[--r->fills_n].of_strategy;
+    for (; r->plans_n > 0 && is_gone(r, r->plans[r->plans_n - 1].at, size); r->gone++)
+        r->plans_n--;
     const keel_recorded_at ends[] = {
+        r->plans_n > 0 ? r->plans[r->plans_n - 1].at : (keel_recorded_at){0},
         r->receipts_n > 0 ? r->receipts[r->receipts_n - 1].at : (keel_recorded_at){0},
         r->decisions_n > 0 ? r->decisions[r->decisions_n - 1].at : (keel_recorded_at){0},
         r->fills_n > 0 ? r->fills[r->fills_n - 1].at : (keel_recorded_at){0},
     };
-    for (int i = 0; i < 3; i++)
+    for (int i = 0; i < 4; i++)
         if (ends[i].file == r->file && ends[i].end > kept)
             kept = ends[i].end;
     r->pos = kept;

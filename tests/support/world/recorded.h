@@ -39,8 +39,16 @@ typedef struct keel_recorded_decision {
     bool accepted;
     keel_reason_code code;
     keel_intent intent; /* the first; version 0 = none */
+    uint64_t step;
     keel_recorded_at at;
 } keel_recorded_decision;
+
+/* A plan that takes up an intent. */
+typedef struct keel_recorded_plan {
+    uint64_t version;
+    uint64_t step;
+    keel_recorded_at at;
+} keel_recorded_plan;
 
 typedef struct keel_recorded_fill {
     uint64_t id; /* keel_hash of the fill_id */
@@ -64,6 +72,8 @@ typedef struct keel_recorded {
     size_t decisions_n, decisions_cap;
     keel_recorded_fill *fills;
     size_t fills_n, fills_cap;
+    keel_recorded_plan *plans;
+    size_t plans_n, plans_cap;
     uint64_t strategy_fills;
     uint64_t gone; /* entries that were there and were cut off */
     uint64_t unreadable;
