@@ -289,10 +289,15 @@ static keel_status fill_places(client_link *l, const keel_strategy_cfg *cfg, cha
 }
 
 /* A run that is only starting makes its door's key first of all: wait for the file. */
-static void await_file(const char *path, int64_t until_ns)
+static keel_status await_door(const char *server_file, int64_t until_ns, keel_err *err)
 {
-    while (access(path, R_OK) != 0 && errno == ENOENT && client_left_ms(until_ns) > 0)
+    while (access(server_file, R_OK) != 0 && errno == ENOENT) {
+        if (client_left_ms(until_ns) == 0)
+            return keel_err_set(err, KEEL_EUNAVAIL, "%.300s: not there: no door was opened yet",
+                                server_file);
         (void)zmq_poll(NULL, 0, LOOK_MS);
+    }
+    return KEEL_OK;
 }
 
 static bool all_joined(const client_link *l)
@@ -337,7 +342,7 @@ keel_status link_open(client_link *l, const keel_strategy_cfg *cfg, keel_err *er
     if (cfg->run_id != NULL && keel_text_copy(l->run_id, sizeof l->run_id, cfg->run_id) != KEEL_OK)
         return keel_err_set(err, KEEL_EINVAL, "run_id: longer than 47 bytes");
     l->silent_ns = strncmp(l->out_endpoint, "tcp:", 4) == 0 ? LINK_SILENT_NS : KEEL_CUT_OFF_NS;
-    await_file(server, until_ns);
+    KEEL_TRY(await_door(server, until_ns, err));
     KEEL_TRY(client_read_keys(server, l->secret_file, &l->id, err));
     KEEL_TRY(make_sockets(l, err));
     KEEL_TRY(watch_handshake(l, err));

@@ -128,7 +128,7 @@ typedef struct keel_strategy_link {
  * a door that is only being opened; the coordinator need not be there yet (JOINED tells).
  * NULL and *err (may be NULL):
  *   KEEL_EINVAL    a field of cfg, named
- *   KEEL_EUNAVAIL  nobody answers within join_timeout_ms
+ *   KEEL_EUNAVAIL  nobody answers within join_timeout_ms, or the door has no key file yet
  *   KEEL_EREFUSED  the door does not accept the key
  *   KEEL_EEXIST, KEEL_EFORMAT, KEEL_EUNKNOWN, KEEL_ETOOBIG  the outbox: outbox_file.h
  *   KEEL_EIO       a key file, the outbox file, a socket

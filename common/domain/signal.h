@@ -23,7 +23,7 @@
 enum {
     KEEL_SIGNAL_ID_MAX = 65, /* bytes with NUL */
     KEEL_LABELS_MAX = 8,
-    KEEL_STRATEGIES_MAX = 510,    /* with core and reserve 512 books */
+    KEEL_STRATEGIES_MAX = 509,    /* with core, reserve and netting 512 books */
     KEEL_OUTBOX_MAX = 4096,       /* signals that a client may have unacknowledged */
     KEEL_CHECKS_MAX = 256,        /* signals in one question to risk */
     KEEL_STANDING_MAX = 16384,    /* intents in force in one question */

@@ -311,6 +311,8 @@ static void journal_open(keel_service *n, const keel_msg *stored)
         keel_pack_u32(&p, (uint32_t)n->taken[i].request.ask);
         keel_pack_str(&p, n->taken[i].request.reason);
         keel_pack_str(&p, n->taken[i].request.operator_name);
+        keel_pack_str(&p, n->taken[i].request.strategy);
+        keel_pack_str(&p, n->taken[i].request.asset);
     }
     KEEL_ASSERT(!p.failed);
     keel_journal_put(n->cfg.journal, KEEL_JOURNAL_OPEN, n->scratch, p.len);

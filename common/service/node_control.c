@@ -114,6 +114,22 @@ void node_answer_taken(keel_service *n)
     n->taken_n = 0;
 }
 
+/* What a halt or resume names must be there; "" = it is, else what to say. */
+static const char *unknown_scope(const keel_service *n, const keel_request *r, char *text,
+                                 size_t cap)
+{
+    const keel_settings *s = n->cfg.settings;
+    int at = 0;
+    while (at < s->strategies_n && strcmp(s->strategies[at].name, r->strategy) != 0)
+        at++;
+    text[0] = '\0';
+    if (r->strategy[0] != '\0' && at == s->strategies_n)
+        snprintf(text, cap, "strategy: \"%s\" is not configured; keel strategy ls", r->strategy);
+    else if (r->asset[0] != '\0' && keel_universe_find(n->cfg.universe, r->asset) < 0)
+        snprintf(text, cap, "asset: \"%s\" is not in universe %s", r->asset, s->universe);
+    return text;
+}
+
 /* Halt and resume wait for the next step, whose first record names them (P7). */
 static void queue_change(keel_service *n, const keel_request *r, const char *id)
 {
@@ -123,6 +139,11 @@ static void queue_change(keel_service *n, const keel_request *r, const char *id)
     }
     if (r->reason[0] == '\0') {
         answer(n, r, id, "reason: required; say why, in one sentence", 0);
+        return;
+    }
+    char unknown[KEEL_REASON_TEXT_MAX];
+    if (unknown_scope(n, r, unknown, sizeof unknown)[0] != '\0') {
+        answer(n, r, id, unknown, 0);
         return;
     }
     for (int i = 0; i < n->queue_n; i++)

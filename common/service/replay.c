@@ -106,6 +106,8 @@ static keel_status open_step(replay *r, const keel_journal_record *rec)
         requests[i].ask = (keel_ask)keel_unpack_u32(&u);
         keel_unpack_str(&u, requests[i].reason, sizeof requests[i].reason);
         keel_unpack_str(&u, requests[i].operator_name, sizeof requests[i].operator_name);
+        keel_unpack_str(&u, requests[i].strategy, sizeof requests[i].strategy);
+        keel_unpack_str(&u, requests[i].asset, sizeof requests[i].asset);
         ids[i] = n->taken[i].id;
     }
     KEEL_TRY(keel_unpacker_done(&u));

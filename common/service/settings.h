@@ -48,7 +48,7 @@ typedef struct keel_settings {
     double correlation_threshold; /* CF02 */
     double max_portfolio_risk;    /* CF04; of equity */
     int books_n; /* core, then as configured in capital, then strategies without a share */
-    keel_book_share books[KEEL_BOOKS_MAX - 1]; /* "reserve" is what is left and is not listed */
+    keel_book_share books[KEEL_BOOKS_MAX - 2]; /* "reserve" and "netting" are not listed */
     int strategies_n;
     keel_strategy_setting strategies[KEEL_STRATEGIES_MAX]; /* as configured */
 } keel_settings;

@@ -57,6 +57,7 @@ typedef struct demo {
     bool has_strategies; /* the configuration names some, Keel's own or others */
     bool json;
     bool heading;     /* of the allocation lines, printed */
+    bool news_told;   /* the heading of the lines of decisions and fills */
     bool asked_again; /* for the last values, after the feed's end */
     int signals;
     int64_t started_ns; /* monotonic, as the rest */
@@ -226,6 +227,9 @@ static void show_news(demo *d, keel_topic topic, const keel_client_msg *msg)
     if (!keel_news_take(d->news, topic, &msg->envelope))
         return;
     keel_progress_hide(&d->bar);
+    if (!d->json && !d->news_told)
+        keel_view_signal_heading(d->cli);
+    d->news_told = true;
     if (d->json)
         show_json_now(d, msg);
     else if (topic == KEEL_TOPIC_DECISION)

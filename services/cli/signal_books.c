@@ -143,9 +143,10 @@ keel_status keel_signal_books_list(keel_signal_books *b, const keel_decision_fil
 {
     keel_decision_row row;
     keel_status status = KEEL_OK;
-    sqlite3_stmt *s = prepare(b, "SELECT * FROM (SELECT " DECISION_COLUMNS " FROM decisions"
-                                 " WHERE (?1 IS NULL OR strategy=?1) AND (?2<0 OR accepted=?2)"
-                                 " ORDER BY decision_seq DESC LIMIT ?3) ORDER BY decision_seq");
+    sqlite3_stmt *s =
+        prepare(b, "SELECT * FROM (SELECT " DECISION_COLUMNS " FROM decisions"
+                   " WHERE run=?4 AND (?1 IS NULL OR strategy=?1) AND (?2<0 OR accepted=?2)"
+                   " ORDER BY decision_seq DESC LIMIT ?3) ORDER BY decision_seq");
     if (s == NULL)
         return sql_failed(b, err);
     if (filter->strategy != NULL)
@@ -153,6 +154,7 @@ keel_status keel_signal_books_list(keel_signal_books *b, const keel_decision_fil
     sqlite3_bind_int(
         s, 2, filter->kind == KEEL_DECISIONS_ALL ? -1 : filter->kind == KEEL_DECISIONS_ACCEPTED);
     sqlite3_bind_int64(s, 3, filter->limit);
+    sqlite3_bind_int64(s, 4, b->run);
     int rc;
     while ((rc = sqlite3_step(s)) == SQLITE_ROW && status == KEEL_OK) {
         status = read_row(b, s, &row, err);
@@ -197,11 +199,12 @@ static keel_status find_by_id(keel_signal_books *b, const char *id, const char *
 {
     keel_status status = KEEL_ENOTFOUND;
     sqlite3_stmt *s = prepare(b, "SELECT " DECISION_COLUMNS ",strategy FROM decisions"
-                                 " WHERE signal_id=?1 AND (?2 IS NULL OR strategy=?2)"
+                                 " WHERE run=?3 AND signal_id=?1 AND (?2 IS NULL OR strategy=?2)"
                                  " ORDER BY decision_seq");
     if (s == NULL)
         return sql_failed(b, err);
     bind_text(s, 1, id);
+    sqlite3_bind_int64(s, 3, b->run);
     if (strategy != NULL)
         bind_text(s, 2, strategy);
     while (sqlite3_step(s) == SQLITE_ROW && (status == KEEL_ENOTFOUND || status == KEEL_OK)) {
@@ -227,9 +230,10 @@ static keel_status find_by_number(keel_signal_books *b, const char *id, const ch
     sqlite3_stmt *s = NULL;
     if (keel_text_i64(id, &number) == KEEL_OK)
         s = prepare(b, "SELECT " DECISION_COLUMNS " FROM decisions WHERE decision_seq=?1"
-                       " AND (?2 IS NULL OR strategy=?2)");
+                       " AND run=?3 AND (?2 IS NULL OR strategy=?2)");
     if (s != NULL) {
         sqlite3_bind_int64(s, 1, number);
+        sqlite3_bind_int64(s, 3, b->run);
         if (strategy != NULL)
             bind_text(s, 2, strategy);
         if (sqlite3_step(s) == SQLITE_ROW)
@@ -259,14 +263,16 @@ static keel_status find_next(keel_signal_books *b, const keel_trace *t, uint64_t
     keel_decision_row row;
     keel_status status = KEEL_OK;
     const keel_decision *d = &t->row.decision;
-    sqlite3_stmt *s = prepare(b, "SELECT " DECISION_COLUMNS " FROM decisions WHERE strategy=?1"
-                                 " AND accepted=1 AND decision_seq>?2 ORDER BY decision_seq");
+    sqlite3_stmt *s =
+        prepare(b, "SELECT " DECISION_COLUMNS " FROM decisions WHERE strategy=?1"
+                   " AND run=?3 AND accepted=1 AND decision_seq>?2 ORDER BY decision_seq");
     *number = 0;
     *step = INT64_MAX;
     if (s == NULL)
         return sql_failed(b, err);
     bind_text(s, 1, d->strategy);
     sqlite3_bind_int64(s, 2, (int64_t)d->decision_seq);
+    sqlite3_bind_int64(s, 3, b->run);
     while (status == KEEL_OK && *number == 0 && sqlite3_step(s) == SQLITE_ROW) {
         status = read_row(b, s, &row, err);
         if (status != KEEL_OK || !has_intent(&row.decision, d->intents[0].book, t->instrument))

@@ -267,6 +267,55 @@ static const char *const health_examples[] = {
     "its state alone, as containers are checked",
     NULL,
 };
+#define KEYS_OPTION                                                                                \
+    {                                                                                              \
+        KEEL_OPTION_TEXT, "dir", 0, "DIR", NULL, 0, 0,                                             \
+            "a run (directory or id), or a folder of keys"                                         \
+    }
+
+static const keel_option key_add_options[] = {
+    {KEEL_OPTION_FLAG, "operator", 0, NULL, NULL, 0, 0, "a key for everything: halt, resume ..."},
+    KEYS_OPTION,
+    KEEL_OPTIONS_END,
+};
+static const keel_option key_options[] = {KEYS_OPTION, KEEL_OPTIONS_END};
+static const char *const key_add_examples[] = {
+    "keel key add momentum",
+    "a key for the strategy momentum",
+    "keel key add desk --operator",
+    "a second operator",
+    "keel key add operator --operator --dir ./keys",
+    "the keys of a cluster: the door's and the operator's",
+    NULL,
+};
+static const char *const key_ls_examples[] = {"keel key ls", "who may come in, and for what", NULL};
+static const char *const key_revoke_examples[] = {
+    "keel key revoke momentum",
+    "what this key sends is refused from now on",
+    NULL,
+};
+static const keel_option tail_options[] = {
+    RUN_OPTION,
+    {KEEL_OPTION_COUNT, "count", 'c', "N", "0", 0, INT64_MAX, "end after N (0 = never)"},
+    KEEL_OPTIONS_END,
+};
+static const char *const tail_examples[] = {
+    "keel bus tail",
+    "every message that passes the door, until Ctrl-C",
+    "keel bus tail v1.decision. --json | jq .data",
+    "what became of signals",
+    NULL,
+};
+static const keel_option bench_options[] = {
+    RUN_OPTION,
+    {KEEL_OPTION_COUNT, "seconds", 's', "N", "5", 1, 3600, "how long to measure"},
+    KEEL_OPTIONS_END,
+};
+static const char *const bench_examples[] = {
+    "keel bus bench",
+    "round trips to each service, and frames read a second",
+    NULL,
+};
 static const char *const help_examples[] = {
     "keel help demo",
     "options and examples of one verb",
@@ -397,6 +446,19 @@ static const keel_verb verbs[] = {
      keel_verb_resume},
     {"health", "ask one service how it is", "SERVICE", 1, 1, false, health_options,
      "Exit code 1 when it has failed or stops.", health_examples, keel_verb_health},
+    {"key add", "a new key for somebody who may come in", "NAME", 1, 1, false, key_add_options,
+     "Without --operator the key may send signals as the strategy NAME, ask for ping and status, "
+     "and read everything.",
+     key_add_examples, keel_verb_key_add},
+    {"key ls", "the keys of a run and their rights", "", 0, 0, false, key_options, "",
+     key_ls_examples, keel_verb_key_ls},
+    {"key revoke", "take a key away, now", "NAME", 1, 1, false, key_options, "",
+     key_revoke_examples, keel_verb_key_revoke},
+    {"bus tail", "decoded messages as they pass the door", "[TOPIC-PREFIX]", 0, 1, false,
+     tail_options, "One line each: time sent, topic, step.index, type, payload.", tail_examples,
+     keel_verb_bus_tail},
+    {"bus bench", "measure the running system through its door", "", 0, 0, false, bench_options, "",
+     bench_examples, keel_verb_bus_bench},
     {"help", "this overview, or the help of a verb", "[VERB]", 0, 2, false, NULL, "", help_examples,
      verb_help},
     {"completion", "a completion script for a shell", "bash", 1, 1, false, NULL, "",

@@ -32,6 +32,11 @@ int keel_verb_strategy_ls(const keel_args *args, const keel_cli *cli);
 int keel_verb_strategy_show(const keel_args *args, const keel_cli *cli);
 int keel_verb_halt(const keel_args *args, const keel_cli *cli);
 int keel_verb_resume(const keel_args *args, const keel_cli *cli);
+int keel_verb_key_add(const keel_args *args, const keel_cli *cli);
+int keel_verb_key_ls(const keel_args *args, const keel_cli *cli);
+int keel_verb_key_revoke(const keel_args *args, const keel_cli *cli);
+int keel_verb_bus_tail(const keel_args *args, const keel_cli *cli);
+int keel_verb_bus_bench(const keel_args *args, const keel_cli *cli);
 int keel_verb_health(const keel_args *args, const keel_cli *cli);
 
 #endif

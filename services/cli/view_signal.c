@@ -83,6 +83,14 @@ static void outcome_text(const keel_universe *u, const keel_decision *d, char *o
         keel_text_add(out, cap, &len, " (%s)", rule->name);
 }
 
+void keel_view_signal_heading(const keel_cli *cli)
+{
+    char line[LINE_BYTES];
+    snprintf(line, sizeof line, "%-16s  %-14s %-5s %-10s %-9s %s", "time (UTC)", "strategy", "side",
+             "symbol", "outcome", "size, or why not");
+    print_line(cli, KEEL_INK_DIM, line);
+}
+
 void keel_view_decision_line(const keel_cli *cli, const keel_universe *universe, int64_t event_ns,
                              const keel_decision *d, uint64_t count)
 {

@@ -46,6 +46,9 @@ void keel_view_correlation(const keel_cli *cli, const keel_universe *universe,
 void keel_view_truth(const keel_cli *cli, const keel_universe *universe, const keel_correlation *c,
                      const keel_market_truth *truth, int most);
 
+/* The headings of the lines of decisions and fills. */
+void keel_view_signal_heading(const keel_cli *cli);
+
 /* One line for a decision as it comes. `count`: its number among those of its kind, shown from 10
  * on; 0 = do not count. */
 void keel_view_decision_line(const keel_cli *cli, const keel_universe *universe, int64_t event_ns,

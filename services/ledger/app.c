@@ -145,8 +145,13 @@ static keel_status on_decision(keel_service *svc, void *arg, const keel_msg *msg
     keel_decision_note note = {
         .decision_seq = d.decision_seq,
         .step = msg->step,
+        .event_ns = msg->event_ns,
+        .epoch_ns = d.epoch_ns,
+        .seq = d.seq,
         .accepted = d.accepted,
         .reason = d.reason.code,
+        .payload = msg->data,
+        .len = msg->len,
     };
     memcpy(note.strategy, d.strategy, sizeof note.strategy);
     memcpy(note.signal_id, d.signal_id, sizeof note.signal_id);

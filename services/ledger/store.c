@@ -77,9 +77,11 @@ static const char *const schema[] = {
     " as_of_ns INTEGER NOT NULL, base_micros INTEGER NOT NULL, pnl_micros INTEGER NOT NULL,"
     " ret_simple REAL NOT NULL, PRIMARY KEY(run, step, book)) STRICT, WITHOUT ROWID",
     "CREATE TABLE decisions(run INTEGER NOT NULL, decision_seq INTEGER NOT NULL,"
-    " step INTEGER NOT NULL, strategy TEXT NOT NULL, signal_id TEXT NOT NULL,"
+    " step INTEGER NOT NULL, event_ns INTEGER NOT NULL, strategy TEXT NOT NULL,"
+    " signal_id TEXT NOT NULL, epoch_ns INTEGER NOT NULL, seq INTEGER NOT NULL,"
     " symbol TEXT NOT NULL, accepted INTEGER NOT NULL, reason TEXT NOT NULL,"
-    " PRIMARY KEY(run, decision_seq)) STRICT, WITHOUT ROWID",
+    " payload BLOB NOT NULL, PRIMARY KEY(run, decision_seq)) STRICT, WITHOUT ROWID",
+    "CREATE INDEX decisions_signal ON decisions(run, signal_id)",
     "CREATE TABLE engine(run INTEGER PRIMARY KEY, step INTEGER NOT NULL, state BLOB NOT NULL)"
     " STRICT",
     "CREATE VIEW positions AS SELECT run, book, instrument, sum(qty_units) AS qty_units,"
@@ -291,6 +293,7 @@ keel_store *keel_store_open(const keel_store_cfg *cfg, keel_err *err)
     store->blob = keel_xcalloc(store->blob_cap, 1);
     store->marks = keel_xcalloc(n, sizeof(int64_t));
     keel_arena_init(&store->payloads, PAYLOADS_BYTES);
+    keel_arena_init(&store->said, (size_t)KEEL_STORE_DECISIONS_MAX * KEEL_STORE_DECISION_BYTES);
     if (open_file(store, cfg, err) == KEEL_OK && prepare_all(store, cfg->path, err) == KEEL_OK &&
         find_run(store, cfg, err) == KEEL_OK)
         return store;
@@ -313,6 +316,7 @@ void keel_store_close(keel_store **store)
     keel_free(&(*store)->blob);
     keel_free(&(*store)->marks);
     keel_arena_fini(&(*store)->payloads);
+    keel_arena_fini(&(*store)->said);
     keel_free(store);
 }
 

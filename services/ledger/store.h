@@ -23,7 +23,9 @@ enum {
     KEEL_STORE_STEPS_MIN = 4096,      /* states and outputs kept at least: P1 of docs/protocol.md */
     KEEL_STORE_TRANSFERS_MAX = 8,     /* of one step */
     KEEL_STORE_NOTES_MAX = 64,        /* allocations and risk messages of one step */
-    KEEL_STORE_DECISIONS_MAX = 65536, /* decisions of one step */
+    KEEL_STORE_DECISIONS_MAX = 65536, /* decisions of one step ... */
+    KEEL_STORE_DECISION_BYTES =
+        2560, /* ... and their bytes, on average; the largest has near 2,300 */
 };
 
 typedef struct keel_store_cfg {
@@ -103,14 +105,20 @@ KEEL_MUST_CHECK keel_status keel_store_add_note(keel_store *store, const keel_no
 typedef struct keel_decision_note {
     uint64_t decision_seq;
     uint64_t step; /* of the message: k-1 */
+    int64_t event_ns;
     char strategy[KEEL_NAME_MAX];
     char signal_id[KEEL_SIGNAL_ID_MAX];
+    int64_t epoch_ns;
+    uint64_t seq;
     char symbol[KEEL_SYMBOL_MAX];
     bool accepted;
     keel_reason_code reason;
+    const uint8_t *payload; /* the Decision message; borrowed for the call */
+    size_t len;
 } keel_decision_note;
 
-/* KEEL_OK also when it is committed or collected already (newer ones come later only). */
+/* KEEL_OK also when it is committed or collected already (newer ones come later only). KEEL_ENOSPC:
+ * more, or larger ones, than a step may have. Copied. */
 KEEL_MUST_CHECK keel_status keel_store_add_decision(keel_store *store,
                                                     const keel_decision_note *note);
 

@@ -23,7 +23,7 @@
       "INSERT INTO optimizations VALUES(NULL,?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13)")         \
     X(ADD_RISK, "INSERT INTO risk_assessments VALUES(NULL,?1,?2,?3,?4,?5,?6,?7,?8,?9)")            \
     X(ADD_RETURN, "INSERT INTO book_returns VALUES(?1,?2,?3,?4,?5,?6,?7)")                         \
-    X(ADD_DECISION, "INSERT INTO decisions VALUES(?1,?2,?3,?4,?5,?6,?7,?8)")                       \
+    X(ADD_DECISION, "INSERT INTO decisions VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12)")        \
     X(PRUNE_RETURNS, "DELETE FROM book_returns WHERE run=?1 AND step<=?2")                         \
     X(PRUNE_DECISIONS,                                                                             \
       "DELETE FROM decisions WHERE run=?1 AND accepted=0 AND decision_seq<=(SELECT decision_seq"   \
@@ -85,7 +85,8 @@ struct keel_store {
     keel_note *notes;              /* owned; payloads in the arena */
     keel_decision_note *decisions; /* owned */
     keel_arena payloads;
-    uint8_t *blob; /* owned: the engine's snapshot */
+    keel_arena said; /* payloads of decisions; touched as used */
+    uint8_t *blob;   /* owned: the engine's snapshot */
     size_t blob_cap;
     uint8_t *marks; /* owned, 8n */
     char error[KEEL_ERR_TEXT_MAX];

@@ -59,7 +59,13 @@ keel_status keel_store_add_decision(keel_store *store, const keel_decision_note 
         return KEEL_OK;
     if (store->decisions_n == KEEL_STORE_DECISIONS_MAX)
         return KEEL_ENOSPC;
-    store->decisions[store->decisions_n++] = *note;
+    uint8_t *payload = keel_arena_take(&store->said, note->len + 1, 1);
+    if (payload == NULL)
+        return KEEL_ENOSPC;
+    if (note->len > 0)
+        memcpy(payload, note->payload, note->len);
+    store->decisions[store->decisions_n] = *note;
+    store->decisions[store->decisions_n++].payload = payload;
     store->decided = note->decision_seq;
     return KEEL_OK;
 }
@@ -68,6 +74,7 @@ static void forget_collected(keel_store *store)
 {
     store->fills_n = store->transfers_n = store->notes_n = store->decisions_n = 0;
     keel_arena_reset(&store->payloads);
+    keel_arena_reset(&store->said);
 }
 
 /* ---- write ---- */
@@ -242,11 +249,15 @@ static keel_status write_decision(keel_store *store, const keel_decision_note *n
     sqlite3_stmt *s = ledger_store_begin(store, STORE_ADD_DECISION);
     sqlite3_bind_int64(s, 2, (int64_t)note->decision_seq);
     bind_step(s, 3, note->step);
-    bind_text(s, 4, note->strategy);
-    bind_text(s, 5, note->signal_id);
-    bind_text(s, 6, note->symbol);
-    sqlite3_bind_int(s, 7, note->accepted);
-    bind_text(s, 8, keel_reason_name(note->reason));
+    sqlite3_bind_int64(s, 4, note->event_ns);
+    bind_text(s, 5, note->strategy);
+    bind_text(s, 6, note->signal_id);
+    sqlite3_bind_int64(s, 7, note->epoch_ns);
+    sqlite3_bind_int64(s, 8, (int64_t)note->seq);
+    bind_text(s, 9, note->symbol);
+    sqlite3_bind_int(s, 10, note->accepted);
+    bind_text(s, 11, keel_reason_name(note->reason));
+    sqlite3_bind_blob64(s, 12, note->payload, note->len, SQLITE_STATIC);
     return ledger_store_run(store, s);
 }
 

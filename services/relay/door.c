@@ -106,7 +106,7 @@ static void send_out(void *arg, const char *topic, zmq_msg_t *frame)
     zmq_msg_close(&copy);
 }
 
-/* A message of the relay's own: outside, and inside where the services listen. */
+/* A message of the relay's own: outside, and heartbeats inside too, where the services listen. */
 static void publish_own(relay_door *door, keel_topic which, const char *key,
                         const keel_envelope *envelope)
 {
@@ -118,7 +118,7 @@ static void publish_own(relay_door *door, keel_topic which, const char *key,
         keel_count(door->cfg.obs, "own_not_encoded", 1);
         return;
     }
-    for (int i = OUT_INSIDE; i <= OUT; i++)
+    for (int i = which == KEEL_TOPIC_REPLY ? OUT : OUT_INSIDE; i <= OUT; i++)
         if (zmq_send(door->sockets[i], topic, strlen(topic), ZMQ_SNDMORE) >= 0)
             (void)zmq_send(door->sockets[i], door->frame, len, 0);
     zmq_msg_t kept;

@@ -2,105 +2,13 @@
 
 #include "common/base/assert.h"
 #include "common/base/mem.h"
+#include "services/strategy-coordinator/intake_internal.h"
 
 #include <string.h>
 
-/* A receipt is a chain of blocks: the first has its head and the beginning of its bytes (the
- * refusal's text, then the payload), the others go on. Blocks are named by number, 0 = none. */
 enum {
-    BLOCK = 256,
     SEQ_BITS = 63,
-    RECEIPT_MAX = KEEL_SIGNAL_BYTES_MAX + KEEL_REASON_TEXT_MAX,
     CREDIT_STEP = KEEL_OUTBOX_MAX / 4, /* a client hears of so much new credit without asking */
-};
-
-typedef struct head {
-    uint32_t chain;   /* next block of its bytes */
-    uint32_t next;    /* receipt of the same strategy */
-    uint32_t earlier; /* receipts of all strategies, by arrival */
-    uint32_t later;
-    uint64_t seq;
-    int64_t epoch_ns;
-    uint64_t step;
-    uint16_t strategy;
-    uint16_t code;
-    uint16_t text_len;
-    uint16_t signal_len;
-} head;
-
-typedef union block {
-    head receipt;
-    struct {
-        uint32_t chain;
-        uint8_t bytes[BLOCK - sizeof(uint32_t)];
-    } more;
-    uint8_t all[BLOCK];
-} block;
-
-enum { FIRST_BYTES = BLOCK - sizeof(head), MORE_BYTES = BLOCK - sizeof(uint32_t) };
-
-/* The client of one strategy. */
-typedef struct client {
-    int64_t epoch_ns; /* 0 = none yet */
-    uint64_t taken;   /* last seq of the epoch that was taken */
-    uint64_t durable; /* likewise, that the log has */
-    uint64_t chosen;  /* likewise, that left for the engine */
-    uint64_t closed_step;
-    uint64_t mark;  /* last seq of the closed steps */
-    uint32_t first; /* pending receipts, by (epoch, seq) */
-    uint32_t last;
-    uint32_t pending; /* of all epochs */
-    uint32_t batched; /* taken and not durable */
-    uint32_t quota;   /* how many are chosen and not had yet */
-    bool was_heard;
-    bool is_due;   /* an Ack, now */
-    bool is_asked; /* an Ack, as soon as the last one is old enough */
-    uint32_t told_credit;
-    int64_t heard_ns;
-    int64_t acked_ns;
-} client;
-
-typedef struct refusal {
-    char strategy[KEEL_NAME_MAX];
-    int64_t epoch_ns;
-    keel_reason_code code;
-} refusal;
-
-struct keel_intake_desk {
-    char portfolio[KEEL_NAME_MAX];
-    int n;
-    keel_intake_strategy *strategies;
-    uint16_t *by_name; /* n indices */
-    client *clients;
-    bool is_open;
-    bool any_order;
-    uint64_t closed_step;
-
-    block *blocks;
-    uint32_t blocks_n; /* with block 0, which is none */
-    uint32_t fresh;    /* blocks from here on were never used */
-    uint32_t free;     /* chain of those that were */
-    uint32_t free_n;   /* of both kinds */
-
-    uint32_t batch[KEEL_INTAKE_BATCH_MAX];
-    int batch_n;
-    int put_strategy; /* whose signal is to be put; -1 = none */
-    uint64_t put_seq;
-
-    uint32_t arrived_first; /* durable ones, by arrival */
-    uint32_t arrived_last;
-    size_t pending;
-    int chosen; /* not had yet */
-    bool by_arrival;
-    int turn; /* in by_name: whose receipts are had */
-    keel_intake_range *ranges;
-    int ranges_cap;
-
-    refusal refusals[KEEL_INTAKE_REFUSALS_MAX];
-    int refusals_n;
-    int ack_turn;
-    keel_intake_counts counts;
-    uint8_t bytes[RECEIPT_MAX]; /* of the receipt that was handed out last */
 };
 
 static const char *const verdict_names[KEEL_INTAKE_VERDICTS] = {
@@ -150,8 +58,8 @@ keel_intake_desk *keel_intake_new(const keel_intake_cfg *cfg, keel_err *err)
     desk->clients = keel_xcalloc(n, sizeof *desk->clients);
     desk->ranges_cap = cfg->strategies_n * RANGES_EACH;
     desk->ranges = keel_xcalloc(n * RANGES_EACH, sizeof *desk->ranges);
-    desk->blocks_n = (uint32_t)(bytes / BLOCK);
-    desk->blocks = keel_xcalloc(desk->blocks_n, BLOCK);
+    desk->blocks_n = (uint32_t)(bytes / INTAKE_BLOCK);
+    desk->blocks = keel_xcalloc(desk->blocks_n, INTAKE_BLOCK);
     desk->fresh = 1;
     desk->free_n = desk->blocks_n - 1;
     desk->put_strategy = -1;
@@ -173,7 +81,7 @@ void keel_intake_free(keel_intake_desk **desk)
     keel_free(desk);
 }
 
-static int find(const keel_intake_desk *desk, const char *name)
+int intake_find(const keel_intake_desk *desk, const char *name)
 {
     int low = 0, high = desk->n;
     while (low < high) {
@@ -214,22 +122,23 @@ static void give_back(keel_intake_desk *desk, uint32_t at)
     }
 }
 
-_Static_assert(offsetof(head, chain) == 0, "a chain goes on at the same place in every block");
+_Static_assert(offsetof(intake_head, chain) == 0,
+               "a chain goes on at the same place in every block");
 
 static uint32_t blocks_for(size_t len)
 {
-    const size_t more = len > FIRST_BYTES ? len - FIRST_BYTES : 0;
-    return (uint32_t)(1 + (more + MORE_BYTES - 1) / MORE_BYTES);
+    const size_t more = len > INTAKE_FIRST_BYTES ? len - INTAKE_FIRST_BYTES : 0;
+    return (uint32_t)(1 + (more + INTAKE_MORE_BYTES - 1) / INTAKE_MORE_BYTES);
 }
 
 /* Where byte `at` of a chain is, and how many follow it in its block. */
 static uint8_t *room_in(keel_intake_desk *desk, uint32_t at, bool is_first, size_t *room)
 {
-    *room = is_first ? FIRST_BYTES : MORE_BYTES;
-    return is_first ? desk->blocks[at].all + sizeof(head) : desk->blocks[at].more.bytes;
+    *room = is_first ? INTAKE_FIRST_BYTES : INTAKE_MORE_BYTES;
+    return is_first ? desk->blocks[at].all + sizeof(intake_head) : desk->blocks[at].more.bytes;
 }
 
-static uint32_t store(keel_intake_desk *desk, const head *receipt, const char *text,
+static uint32_t store(keel_intake_desk *desk, const intake_head *receipt, const char *text,
                       const uint8_t *data)
 {
     const size_t len = (size_t)receipt->text_len + receipt->signal_len;
@@ -252,9 +161,9 @@ static uint32_t store(keel_intake_desk *desk, const head *receipt, const char *t
 }
 
 /* Bytes are copied into desk->bytes: a chain is not contiguous. */
-static void hand_out(keel_intake_desk *desk, uint32_t first, keel_receipt *receipt)
+void intake_hand_out(keel_intake_desk *desk, uint32_t first, keel_receipt *receipt)
 {
-    const head *h = &desk->blocks[first].receipt;
+    const intake_head *h = &desk->blocks[first].receipt;
     const size_t len = (size_t)h->text_len + h->signal_len;
     size_t done = 0;
     for (uint32_t at = first; at != 0 && done < len; at = desk->blocks[at].more.chain) {
@@ -279,8 +188,8 @@ static void hand_out(keel_intake_desk *desk, uint32_t first, keel_receipt *recei
 
 static void add_pending(keel_intake_desk *desk, uint32_t at)
 {
-    head *h = &desk->blocks[at].receipt;
-    client *c = &desk->clients[h->strategy];
+    intake_head *h = &desk->blocks[at].receipt;
+    intake_client *c = &desk->clients[h->strategy];
     h->next = 0;
     h->later = 0;
     h->earlier = desk->arrived_last;
@@ -299,10 +208,10 @@ static void add_pending(keel_intake_desk *desk, uint32_t at)
 }
 
 /* The first one of its strategy. */
-static void drop_pending(keel_intake_desk *desk, uint32_t at)
+void intake_drop_pending(keel_intake_desk *desk, uint32_t at)
 {
-    const head *h = &desk->blocks[at].receipt;
-    client *c = &desk->clients[h->strategy];
+    const intake_head *h = &desk->blocks[at].receipt;
+    intake_client *c = &desk->clients[h->strategy];
     KEEL_ASSERT(c->first == at);
     if (h->earlier != 0)
         desk->blocks[h->earlier].receipt.later = h->later;
@@ -331,7 +240,7 @@ static uint32_t left_of(uint32_t used)
 
 static uint32_t credit_of(const keel_intake_desk *desk, int i)
 {
-    const client *c = &desk->clients[i];
+    const intake_client *c = &desk->clients[i];
     const uint32_t used = c->pending + c->batched;
     uint32_t credit = left_of(used);
     if (desk->strategies[i].lockstep) {
@@ -341,21 +250,21 @@ static uint32_t credit_of(const keel_intake_desk *desk, int i)
         const uint32_t of_closed = left_of(used - open), of_open = left_of(open);
         credit = of_closed < of_open ? of_closed : of_open;
     }
-    const uint32_t whole = blocks_for(RECEIPT_MAX);
+    const uint32_t whole = blocks_for(INTAKE_RECEIPT_MAX);
     const uint32_t room = desk->free_n / whole;
     return credit < room ? credit : room;
 }
 
 uint32_t keel_intake_credit(const keel_intake_desk *desk, const char *strategy)
 {
-    const int i = find(desk, strategy);
+    const int i = intake_find(desk, strategy);
     return i < 0 ? 0 : credit_of(desk, i);
 }
 
 /* A client that stood still for want of credit is not left waiting for the next repeat. */
-static void tell_credit(keel_intake_desk *desk, int i)
+void intake_tell_credit(keel_intake_desk *desk, int i)
 {
-    client *c = &desk->clients[i];
+    intake_client *c = &desk->clients[i];
     const uint32_t credit = credit_of(desk, i);
     if (credit > c->told_credit && (c->told_credit == 0 || credit - c->told_credit >= CREDIT_STEP))
         c->is_due = true;
@@ -363,12 +272,12 @@ static void tell_credit(keel_intake_desk *desk, int i)
 
 /* ---- at a start ---- */
 
-static bool is_after(const client *c, int64_t epoch_ns, uint64_t seq)
+static bool is_after(const intake_client *c, int64_t epoch_ns, uint64_t seq)
 {
     return epoch_ns > c->epoch_ns || (epoch_ns == c->epoch_ns && seq > c->taken);
 }
 
-static void begin_epoch(client *c, int64_t epoch_ns)
+static void begin_epoch(intake_client *c, int64_t epoch_ns)
 {
     c->epoch_ns = epoch_ns;
     c->taken = c->durable = c->chosen = 0;
@@ -376,7 +285,7 @@ static void begin_epoch(client *c, int64_t epoch_ns)
 }
 
 /* Like begin_epoch, with what the log has of it. */
-static void move_to(client *c, int64_t epoch_ns, uint64_t seq)
+static void move_to(intake_client *c, int64_t epoch_ns, uint64_t seq)
 {
     if (epoch_ns != c->epoch_ns) {
         begin_epoch(c, epoch_ns);
@@ -392,12 +301,12 @@ static bool is_place(int64_t epoch_ns, uint64_t seq)
 
 keel_status keel_intake_on_stored_receipt(keel_intake_desk *desk, const keel_receipt *receipt)
 {
-    const int i = find(desk, receipt->strategy);
+    const int i = intake_find(desk, receipt->strategy);
     if (desk->is_open)
         return KEEL_EREFUSED;
     if (i < 0)
         return KEEL_EUNKNOWN;
-    client *c = &desk->clients[i];
+    intake_client *c = &desk->clients[i];
     const size_t text_len = strlen(receipt->refusal.text);
     if (!is_place(receipt->epoch_ns, receipt->seq) || !is_after(c, receipt->epoch_ns, receipt->seq))
         return KEEL_EORDER;
@@ -405,13 +314,13 @@ keel_status keel_intake_on_stored_receipt(keel_intake_desk *desk, const keel_rec
         return KEEL_ETOOBIG;
     if (blocks_for(text_len + receipt->signal_len) > desk->free_n)
         return KEEL_ENOSPC;
-    const head h = {.seq = receipt->seq,
-                    .epoch_ns = receipt->epoch_ns,
-                    .step = receipt->step,
-                    .strategy = (uint16_t)i,
-                    .code = (uint16_t)receipt->refusal.code,
-                    .text_len = (uint16_t)text_len,
-                    .signal_len = (uint16_t)receipt->signal_len};
+    const intake_head h = {.seq = receipt->seq,
+                           .epoch_ns = receipt->epoch_ns,
+                           .step = receipt->step,
+                           .strategy = (uint16_t)i,
+                           .code = (uint16_t)receipt->refusal.code,
+                           .text_len = (uint16_t)text_len,
+                           .signal_len = (uint16_t)receipt->signal_len};
     move_to(c, receipt->epoch_ns, receipt->seq);
     add_pending(desk, store(desk, &h, receipt->refusal.text, receipt->signal));
     return KEEL_OK;
@@ -420,12 +329,12 @@ keel_status keel_intake_on_stored_receipt(keel_intake_desk *desk, const keel_rec
 keel_status keel_intake_on_top(keel_intake_desk *desk, const char *strategy, int64_t epoch_ns,
                                uint64_t seq)
 {
-    const int i = find(desk, strategy);
+    const int i = intake_find(desk, strategy);
     if (desk->is_open)
         return KEEL_EREFUSED;
     if (i < 0)
         return KEEL_EUNKNOWN;
-    client *c = &desk->clients[i];
+    intake_client *c = &desk->clients[i];
     if (!is_place(epoch_ns, seq) || !is_after(c, epoch_ns, seq))
         return KEEL_OK;
     move_to(c, epoch_ns, seq);
@@ -451,7 +360,7 @@ static void refuse(keel_intake_desk *desk, const char *strategy, int64_t epoch_n
         desk->counts.refusals_dropped++;
         return;
     }
-    refusal *to = &desk->refusals[desk->refusals_n++];
+    intake_refusal *to = &desk->refusals[desk->refusals_n++];
     memset(to, 0, sizeof *to);
     memcpy(to->strategy, strategy, strlen(strategy) + 1);
     to->epoch_ns = epoch_ns;
@@ -466,7 +375,7 @@ static keel_intake_verdict admit(keel_intake_desk *desk, const char *strategy, i
         return KEEL_INTAKE_BAD;
     if (!desk->is_open)
         return KEEL_INTAKE_NOT_OPEN;
-    *i = find(desk, strategy);
+    *i = intake_find(desk, strategy);
     if (*i < 0) {
         refuse(desk, strategy, epoch_ns, KEEL_REASON_UNKNOWN_STRATEGY);
         return KEEL_INTAKE_UNKNOWN;
@@ -475,7 +384,7 @@ static keel_intake_verdict admit(keel_intake_desk *desk, const char *strategy, i
         refuse(desk, strategy, epoch_ns, KEEL_REASON_STRATEGY_INACTIVE);
         return KEEL_INTAKE_INACTIVE;
     }
-    client *c = &desk->clients[*i];
+    intake_client *c = &desk->clients[*i];
     if (epoch_ns < c->epoch_ns) {
         refuse(desk, strategy, epoch_ns, KEEL_REASON_EPOCH_SUPERSEDED);
         return KEEL_INTAKE_OLD_EPOCH;
@@ -486,7 +395,7 @@ static keel_intake_verdict admit(keel_intake_desk *desk, const char *strategy, i
 }
 
 /* What was taken of the older epoch stays: the log may have it already. */
-static void begin_anew(client *c, int64_t epoch_ns)
+static void begin_anew(intake_client *c, int64_t epoch_ns)
 {
     begin_epoch(c, epoch_ns);
     c->is_due = true;
@@ -505,7 +414,7 @@ keel_intake_verdict keel_intake_on_hello(keel_intake_desk *desk, const keel_hell
     const keel_intake_verdict verdict = admit(desk, hello->strategy, hello->epoch_ns, mono_ns, &i);
     if (verdict != KEEL_INTAKE_TAKE)
         return counted(desk, verdict);
-    client *c = &desk->clients[i];
+    intake_client *c = &desk->clients[i];
     c->is_due = true;
     if (hello->epoch_ns == c->epoch_ns)
         return counted(desk, KEEL_INTAKE_REPEAT);
@@ -523,7 +432,7 @@ keel_intake_verdict keel_intake_on_signal(keel_intake_desk *desk, const char *st
     const keel_intake_verdict verdict = admit(desk, strategy, epoch_ns, mono_ns, &i);
     if (verdict != KEEL_INTAKE_TAKE)
         return counted(desk, verdict);
-    client *c = &desk->clients[i];
+    intake_client *c = &desk->clients[i];
     if (epoch_ns > c->epoch_ns && seq == 1)
         begin_anew(c, epoch_ns);
     if (epoch_ns > c->epoch_ns || (seq > c->taken + 1 && !desk->any_order)) {
@@ -548,7 +457,7 @@ void keel_intake_put(keel_intake_desk *desk, uint64_t step, const keel_reason *w
 {
     keel_reason reason = {KEEL_REASON_UNSPECIFIED, ""};
     KEEL_ASSERT(desk->put_strategy >= 0);
-    client *c = &desk->clients[desk->put_strategy];
+    intake_client *c = &desk->clients[desk->put_strategy];
     if (why != NULL)
         reason = *why;
     if (len > KEEL_SIGNAL_BYTES_MAX) {
@@ -558,13 +467,13 @@ void keel_intake_put(keel_intake_desk *desk, uint64_t step, const keel_reason *w
     }
     if (len == 0 && reason.code == KEEL_REASON_UNSPECIFIED)
         keel_reason_set(&reason, KEEL_REASON_MALFORMED, "is empty");
-    const head h = {.seq = desk->put_seq,
-                    .epoch_ns = c->epoch_ns,
-                    .step = step,
-                    .strategy = (uint16_t)desk->put_strategy,
-                    .code = (uint16_t)reason.code,
-                    .text_len = (uint16_t)strlen(reason.text),
-                    .signal_len = (uint16_t)len};
+    const intake_head h = {.seq = desk->put_seq,
+                           .epoch_ns = c->epoch_ns,
+                           .step = step,
+                           .strategy = (uint16_t)desk->put_strategy,
+                           .code = (uint16_t)reason.code,
+                           .text_len = (uint16_t)strlen(reason.text),
+                           .signal_len = (uint16_t)len};
     desk->batch[desk->batch_n++] = store(desk, &h, reason.text, data);
     c->taken = desk->put_seq;
     c->batched++;
@@ -593,7 +502,7 @@ keel_intake_verdict keel_intake_on_step_end(keel_intake_desk *desk, const char *
     const keel_intake_verdict verdict = admit(desk, strategy, epoch_ns, mono_ns, &i);
     if (verdict != KEEL_INTAKE_TAKE)
         return counted(desk, verdict);
-    client *c = &desk->clients[i];
+    intake_client *c = &desk->clients[i];
     if (epoch_ns > c->epoch_ns)
         begin_anew(c, epoch_ns);
     if (step <= c->closed_step) {
@@ -617,15 +526,15 @@ int keel_intake_batch_n(const keel_intake_desk *desk)
 void keel_intake_batch_at(keel_intake_desk *desk, int i, keel_receipt *receipt)
 {
     KEEL_ASSERT(i >= 0 && i < desk->batch_n);
-    hand_out(desk, desk->batch[i], receipt);
+    intake_hand_out(desk, desk->batch[i], receipt);
 }
 
 void keel_intake_commit(keel_intake_desk *desk)
 {
     for (int i = 0; i < desk->batch_n; i++) {
         const uint32_t at = desk->batch[i];
-        const head *h = &desk->blocks[at].receipt;
-        client *c = &desk->clients[h->strategy];
+        const intake_head *h = &desk->blocks[at].receipt;
+        intake_client *c = &desk->clients[h->strategy];
         if (h->epoch_ns == c->epoch_ns)
             c->durable = h->seq;
         c->batched--;
@@ -639,168 +548,12 @@ void keel_intake_abandon(keel_intake_desk *desk)
 {
     for (int i = 0; i < desk->batch_n; i++) {
         const uint32_t at = desk->batch[i];
-        client *c = &desk->clients[desk->blocks[at].receipt.strategy];
+        intake_client *c = &desk->clients[desk->blocks[at].receipt.strategy];
         c->taken = c->durable;
         c->batched--;
         give_back(desk, at);
     }
     desk->batch_n = 0;
-}
-
-/* ---- deciding ---- */
-
-bool keel_intake_is_closed(const keel_intake_desk *desk, uint64_t step, const char **who)
-{
-    for (int i = 0; i < desk->n; i++) {
-        const keel_intake_strategy *strategy = &desk->strategies[desk->by_name[i]];
-        const client *c = &desk->clients[desk->by_name[i]];
-        if (!strategy->lockstep || !strategy->active ||
-            (c->closed_step >= step && c->durable >= c->mark))
-            continue;
-        *who = strategy->name;
-        return false;
-    }
-    return true;
-}
-
-size_t keel_intake_pending(const keel_intake_desk *desk)
-{
-    return desk->pending;
-}
-
-static void forget_choice(keel_intake_desk *desk)
-{
-    for (int i = 0; i < desk->n; i++)
-        desk->clients[i].quota = 0;
-    desk->chosen = 0;
-    desk->turn = 0;
-    desk->by_arrival = false;
-}
-
-/* As many of each as of the others: shares grow in rounds until the room or the receipts end. */
-static void share_room(keel_intake_desk *desk, int room)
-{
-    uint32_t left = room > 0 ? (uint32_t)room : 0;
-    while (left > 0) {
-        uint32_t hungry = 0, given = 0;
-        for (int i = 0; i < desk->n; i++)
-            hungry += desk->clients[i].quota < desk->clients[i].pending;
-        if (hungry == 0)
-            return;
-        const uint32_t each = left / hungry > 0 ? left / hungry : 1;
-        for (int i = 0; i < desk->n && given < left; i++) {
-            client *c = &desk->clients[desk->by_name[i]];
-            const uint32_t want = c->pending - c->quota,
-                           share = each < left - given ? each : left - given;
-            const uint32_t part = want < share ? want : share;
-            c->quota += part;
-            given += part;
-        }
-        left -= given;
-    }
-}
-
-/* Ranges of the first `quota` receipts; fewer when there is no range left to name them in. */
-static void name_chosen(keel_intake_desk *desk, int i, int *n)
-{
-    client *c = &desk->clients[i];
-    uint32_t at = c->first, named = 0;
-    for (; named < c->quota; named++, at = desk->blocks[at].receipt.next) {
-        const head *h = &desk->blocks[at].receipt;
-        keel_intake_range *last = named > 0 ? &desk->ranges[*n - 1] : NULL;
-        if (last != NULL && last->epoch_ns == h->epoch_ns && last->to_seq + 1 == h->seq) {
-            last->to_seq = h->seq;
-            continue;
-        }
-        if (*n == desk->ranges_cap)
-            break;
-        keel_intake_range *range = &desk->ranges[(*n)++];
-        memset(range, 0, sizeof *range);
-        memcpy(range->strategy, desk->strategies[i].name, sizeof range->strategy);
-        range->epoch_ns = h->epoch_ns;
-        range->from_seq = range->to_seq = h->seq;
-    }
-    c->quota = named;
-    desk->chosen += (int)named;
-}
-
-void keel_intake_choose(keel_intake_desk *desk, int room, keel_intake *intake)
-{
-    int n = 0;
-    forget_choice(desk);
-    share_room(desk, room);
-    for (int i = 0; i < desk->n; i++)
-        name_chosen(desk, desk->by_name[i], &n);
-    memset(intake, 0, sizeof *intake);
-    memcpy(intake->portfolio, desk->portfolio, sizeof intake->portfolio);
-    intake->ranges_n = n;
-    intake->ranges = desk->ranges;
-}
-
-void keel_intake_choose_arrived(keel_intake_desk *desk, int room)
-{
-    forget_choice(desk);
-    const size_t most = room > 0 ? (size_t)room : 0;
-    desk->chosen = (int)(desk->pending < most ? desk->pending : most);
-    desk->by_arrival = true;
-}
-
-/* Whether the receipts from `*at` on are those of the range; *at moves behind them. */
-static bool holds_range(const keel_intake_desk *desk, const keel_intake_range *range, uint32_t *at)
-{
-    for (uint64_t seq = range->from_seq;; seq++) {
-        if (*at == 0)
-            return false;
-        const head *h = &desk->blocks[*at].receipt;
-        if (h->epoch_ns != range->epoch_ns || h->seq != seq)
-            return false;
-        *at = h->next;
-        if (seq == range->to_seq)
-            return true;
-    }
-}
-
-keel_status keel_intake_choose_stored(keel_intake_desk *desk, const keel_intake *intake)
-{
-    int last = -1;
-    uint32_t at = 0;
-    forget_choice(desk);
-    for (int r = 0; r < intake->ranges_n; r++) {
-        const keel_intake_range *range = &intake->ranges[r];
-        const int i = find(desk, range->strategy);
-        if (i >= 0 && i != last && desk->clients[i].quota == 0)
-            at = desk->clients[i].first;
-        if (i < 0 || (i != last && desk->clients[i].quota > 0) || range->to_seq < range->from_seq ||
-            !holds_range(desk, range, &at)) {
-            forget_choice(desk);
-            return KEEL_ENOTFOUND;
-        }
-        const uint32_t n = (uint32_t)(range->to_seq - range->from_seq + 1);
-        desk->clients[i].quota += n;
-        desk->chosen += (int)n;
-        last = i;
-    }
-    return KEEL_OK;
-}
-
-bool keel_intake_next(keel_intake_desk *desk, keel_receipt *receipt)
-{
-    if (desk->chosen == 0)
-        return false;
-    uint32_t at = desk->arrived_first;
-    if (!desk->by_arrival) {
-        while (desk->clients[desk->by_name[desk->turn]].quota == 0)
-            desk->turn++;
-        client *c = &desk->clients[desk->by_name[desk->turn]];
-        at = c->first;
-        c->quota--;
-    }
-    const int strategy = desk->blocks[at].receipt.strategy;
-    hand_out(desk, at, receipt);
-    drop_pending(desk, at);
-    desk->chosen--;
-    tell_credit(desk, strategy);
-    return true;
 }
 
 /* ---- acknowledgements ---- */
@@ -813,7 +566,7 @@ void keel_intake_on_closed(keel_intake_desk *desk, uint64_t step)
             desk->clients[i].is_due = true;
 }
 
-static bool is_ack_due(const client *c, int64_t mono_ns)
+static bool is_ack_due(const intake_client *c, int64_t mono_ns)
 {
     if (!c->was_heard || c->epoch_ns == 0)
         return false;
@@ -824,7 +577,7 @@ static bool is_ack_due(const client *c, int64_t mono_ns)
 
 static void next_refusal(keel_intake_desk *desk, keel_ack *ack)
 {
-    const refusal *first = &desk->refusals[0];
+    const intake_refusal *first = &desk->refusals[0];
     memcpy(ack->strategy, first->strategy, sizeof ack->strategy);
     ack->epoch_ns = first->epoch_ns;
     if (first->code == KEEL_REASON_UNKNOWN_STRATEGY)
@@ -847,7 +600,7 @@ bool keel_intake_next_ack(keel_intake_desk *desk, int64_t mono_ns, keel_ack *ack
         return true;
     }
     for (; desk->ack_turn < desk->n; desk->ack_turn++) {
-        client *c = &desk->clients[desk->ack_turn];
+        intake_client *c = &desk->clients[desk->ack_turn];
         if (!is_ack_due(c, mono_ns))
             continue;
         memcpy(ack->strategy, desk->strategies[desk->ack_turn].name, sizeof ack->strategy);

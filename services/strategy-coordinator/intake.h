@@ -11,9 +11,9 @@
  *          Epochs: a Hello, a first signal (seq 1) or a StepEnd of a newer epoch begins it; so a
  *          client whose Hello was acknowledged by a coordinator that has since died needs no other.
  *          What was taken of the older epoch before stays in the batch.
- *          Until keel_intake_open all frames are dropped: first comes what the log holds, beyond the
- *          engine's marks. Steps that a replay takes from stored Intakes are read from the log by
- *          their ranges, and need nothing here.
+ *          Until keel_intake_open all frames are dropped: first comes what the log holds, beyond
+ *          the engine's marks. Steps that a replay takes from stored Intakes are read from the log
+ *          by their ranges, and need nothing here.
  * SHAPE    Credit = KEEL_OUTBOX_MAX - undecided; of a lockstep strategy in a lockstep run those of
  *          closed steps and those of its open step are counted apart, and the smaller credit holds.
  *          0 where the memory is short.

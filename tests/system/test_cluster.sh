@@ -18,13 +18,11 @@ export COMPOSE_PROJECT_NAME="$project" KEEL_IMAGE="keel-test:$$"
 say() { printf '[%3d s] %s\n' $(($(date +%s) - began)) "$*"; }
 skip() { echo "skipped: $*"; rm -rf "$work"; exit 77; }
 
-compose() {
-    if docker compose version >/dev/null 2>&1; then
-        docker compose -f "$source/docker-compose.yml" "$@"
-    else
-        docker-compose -f "$source/docker-compose.yml" "$@"
-    fi
-}
+if docker compose version >/dev/null 2>&1; then
+    compose() { docker compose -f "$source/docker-compose.yml" "$@"; }
+else
+    compose() { docker-compose -f "$source/docker-compose.yml" "$@"; }
+fi
 
 clean() {
     compose down -v -t 5 >/dev/null 2>&1
@@ -87,8 +85,17 @@ build_image() {
     compose build log
 }
 
-container() { compose ps -aq "$1"; }
+# The engine is asked directly, as compose takes its time to start.
+container() {
+    docker ps -aq --filter "label=com.docker.compose.project=$project" \
+        --filter "label=com.docker.compose.service=$1" --filter label=com.docker.compose.oneoff=False
+}
 inspect() { docker inspect -f "$2" "$(container "$1")"; }
+within_container() { # NAME command...
+    id=$(container "$1")
+    shift
+    docker exec "$id" "$@"
+}
 
 all_healthy() {
     for name in $everyone; do
@@ -98,14 +105,14 @@ all_healthy() {
 }
 
 # What the compose file promises about a container, as the engine has it.
+promises='{{with .HostConfig}}{{.ReadonlyRootfs}} {{.CapDrop}} {{.SecurityOpt}} {{.Privileged}} memory {{gt .Memory 0}}{{end}}'
+published='{{range .HostConfig.PortBindings}}{{range .}}{{.HostIp}} {{end}}{{end}}'
 is_confined() {
-    got=$(inspect "$1" '{{.HostConfig.ReadonlyRootfs}} {{.HostConfig.CapDrop}} {{.HostConfig.SecurityOpt}} {{.HostConfig.Privileged}}')
-    [ "$got" = 'true [ALL] [no-new-privileges:true] false' ] || { echo "$1: $got"; return 1; }
-    limits=$(inspect "$1" '{{.HostConfig.Memory}} {{.HostConfig.PidsLimit}}')
-    case " $limits " in *' 0 '* | *'nil'*) echo "$1: limits $limits"; return 1 ;; esac
-    user=$(compose exec -T "$1" id -u)
+    got="$(inspect "$1" "$promises") pids $(inspect "$1" '{{.HostConfig.PidsLimit}}')"
+    [ "$got" = 'true [ALL] [no-new-privileges:true] false memory true pids 64' ] || { echo "$1: $got"; return 1; }
+    user=$(within_container "$1" id -u)
     [ "$user" = 10001 ] || { echo "$1: user $user"; return 1; }
-    ports=$(inspect "$1" '{{range $p, $at := .HostConfig.PortBindings}}{{range $at}}{{.HostIp}} {{end}}{{end}}')
+    ports=$(inspect "$1" "$published")
     case $1 in relay) want='127.0.0.1 127.0.0.1 ' ;; *) want='' ;; esac
     [ "$ports" = "$want" ] || { echo "$1: published on '$ports'"; return 1; }
 }
@@ -119,10 +126,10 @@ all_confined() {
 # One key, in one container: what the others do not have they cannot lose.
 keys_are_with_the_relay_alone() {
     for name in $services; do
-        compose exec -T "$name" test -e /run/keel-10001/cluster/keys/operator.secret
+        within_container "$name" test -e /run/keel-10001/cluster/keys/operator.secret
         case $name:$? in relay:0) ;; relay:* | *:0) echo "$name"; return 1 ;; esac
     done
-    ! compose exec -T relay touch /run/keel-10001/cluster/keys/x 2>/dev/null
+    ! within_container relay touch /run/keel-10001/cluster/keys/x 2>/dev/null
 }
 
 # ---- from outside, through the published door ----
@@ -182,13 +189,13 @@ settings_are_refused_by_name() {
 }
 
 settings_are_taken() {
-    for name in $services; do
-        compose run --rm -T --no-deps "$name" "keel-$name" --config config.yaml --check-config || return 1
-    done
+    compose run --rm -T --no-deps risk sh -c "for name in $services; do
+        keel-\$name --config config.yaml --check-config || exit 1
+    done"
 }
 
 books_agree() {
-    compose exec -T ledger keel ledger check >"$work/check" 2>&1
+    within_container ledger keel ledger check >"$work/check" 2>&1
     code=$?
     cat "$work/check"
     [ "$code" -eq 0 ]
@@ -199,7 +206,7 @@ fills_now() { books_agree | sed -n 's/.*books agree: \([0-9]*\) fills.*/\1/p'; }
 # SIGKILL to the process in the container: the engine starts it again by itself.
 process_dies() {
     before=$(inspect "$1" '{{.RestartCount}}')
-    compose exec -T "$1" sh -c "kill -9 \$(pidof $2)"
+    within_container "$1" sh -c "kill -9 \$(pidof $2)"
     within 30 restarted_since "$1" "$before"
 }
 restarted_since() { [ "$(inspect "$1" '{{.RestartCount}}')" -gt "$2" ]; }

@@ -37,7 +37,7 @@ def yaml_keys(text):
     """Dotted path -> (value text, whether it is a comment). Block style only, as the file is."""
     found, path = {}, []
     for line in text.splitlines():
-        mark = re.match(r"^( *)(# )?( *)([A-Za-z_]\w*):(?: +(.*))?$", line)
+        mark = re.match(r"^( *)(# )?( *)([A-Za-z_][\w-]*):(?: +(.*))?$", line)
         if mark is None:
             continue
         indent = len(mark.group(1)) + len(mark.group(3))

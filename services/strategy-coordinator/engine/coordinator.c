@@ -110,7 +110,8 @@ keel_coordinator *keel_coordinator_new(const keel_coordinator_cfg *cfg, keel_err
     eng->deadman = KEEL_TRADING_ACTIVE;
     take_memory(eng);
     KEEL_ASSERT(keel_text_copy(eng->portfolio, sizeof eng->portfolio, cfg->portfolio) == KEEL_OK);
-    memcpy(eng->strategies, cfg->strategies, (size_t)cfg->strategies_n * sizeof *cfg->strategies);
+    for (int s = 0; s < cfg->strategies_n; s++)
+        eng->strategies[s] = cfg->strategies[s];
     sort_strategies(eng);
     sort_instruments(eng);
     const char *twice = name_twice(eng);

@@ -9,15 +9,16 @@
  *            NOT_TRADING; CONFLICT; then what risk answers.
  *          What passes is asked about in questions of at most KEEL_CHECKS_MAX checks, one at a
  *          time. A question ends before a signal whose checks depend on an answer that is still
- *          awaited: the same (strategy, signal_id), the same (strategy, symbol), or a conflict that
- *          the answer would make or end. So every signal is judged as if the ones before it were
- *          decided already. docs/methods/signal-decisions.md.
+ *          awaited: the same (strategy, signal_id), the same (strategy, symbol), a conflict that
+ *          the answer would make or end, or an id that those of the batch may push out. So every
+ *          signal is judged as if the ones before it were decided already.
+ *          docs/methods/signal-decisions.md.
  *          An accepted signal stands until its book has closed or left it, a later one of the same
  *          (strategy, symbol) replaces it, it lapses unfilled, or the portfolio stops: lifecycle.h.
  *          executed = the book holds what the signal asked for, counted once per decision (SI16).
  *          signal_id is known as 64 bits of keel_hash per strategy: the newest
  *          min(KEEL_OUTBOX_MAX, KEEL_COORDINATOR_IDS_MAX / strategies) ids, that is all 4096 up to
- *          97 strategies, 4000 of 100, 784 of 510 (G4). Older than what was forgotten = EXPIRED.
+ *          97 strategies, 4000 of 100, 785 of 509 (G4). Older than what was forgotten = EXPIRED.
  *          Time is event time: the close of the newest row.
  * MEMORY   keel_coordinator_new takes all, below 10 MB for 100 strategies and 100 instruments
  *          (NU05). Pointers that a call gives are valid until the next call on the engine.

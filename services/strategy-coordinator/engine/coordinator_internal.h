@@ -66,6 +66,9 @@ uint64_t coordinator_ids_find(const coordinator_ids *ids, int strategy, uint64_t
 void coordinator_ids_add(coordinator_ids *ids, int strategy, uint64_t hash, uint64_t decision_seq,
                          coordinator_age age);
 bool coordinator_ids_is_forgotten(const coordinator_ids *ids, int strategy, coordinator_age age);
+/* Whether n more ids of the strategy could change what find or is_forgotten say of this one. */
+bool coordinator_ids_may_forget(const coordinator_ids *ids, int strategy, uint64_t hash,
+                                uint32_t n);
 void coordinator_ids_save(keel_packer *p, const coordinator_ids *ids, int strategy);
 void coordinator_ids_load(keel_unpacker *u, coordinator_ids *ids, int strategy, uint64_t last_seq);
 

@@ -170,17 +170,20 @@ static bool passed(const coordinator_judgement *judgement)
 static bool depends_on_batch(const keel_coordinator *eng, const coordinator_item *item)
 {
     const coordinator_standing *standing = &eng->state->standing;
+    uint32_t ids = 0; /* that the batch may add */
     for (int i = 0; i < eng->batch_n; i++) {
         const coordinator_item *other = &eng->queue[eng->head + i];
         if (other->strategy != item->strategy)
             continue;
+        ids++;
         if (other->hash == item->hash && item->signal_id[0] != '\0' && other->signal_id[0] != '\0')
             return true;
         if (other->instrument == item->instrument && item->instrument >= 0 &&
             passed(&eng->batch[i]))
             return true;
     }
-    if (standing->n + (uint32_t)eng->checks_n >= standing->cap)
+    if (standing->n + (uint32_t)eng->checks_n >= standing->cap ||
+        coordinator_ids_may_forget(&eng->state->ids, item->strategy, item->hash, ids))
         return true;
     if (item->instrument < 0 || item->side == KEEL_SIDE_FLAT || eng->policy == KEEL_CONFLICT_ALLOW)
         return false;

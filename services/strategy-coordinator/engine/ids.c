@@ -146,6 +146,38 @@ bool coordinator_ids_is_forgotten(const coordinator_ids *ids, int strategy, coor
                             : age.valid_until_ns > 0 && age.valid_until_ns < floor.valid_until_ns;
 }
 
+/* Groups that the next n ids begin anew: what their old ids say of age is lost with the first. */
+static bool loses_age(const table *t, uint32_t n)
+{
+    uint32_t place = t->ring->next;
+    for (uint32_t i = 0; i < n;) {
+        const uint32_t into = place % COORDINATOR_AGE_IDS;
+        const coordinator_age *age = &t->ages[place / COORDINATOR_AGE_IDS];
+        if (into == 0 && (age->row_step > 0 || age->valid_until_ns > 0))
+            return true;
+        const uint32_t to_group = COORDINATOR_AGE_IDS - into, to_end = t->cap - place;
+        const uint32_t step = to_group < to_end ? to_group : to_end;
+        i += step;
+        place = step == to_end ? 0 : place + step;
+    }
+    return false;
+}
+
+static uint32_t oldest_place(const table *t)
+{
+    return (t->ring->next + t->cap - t->ring->n) % t->cap;
+}
+
+bool coordinator_ids_may_forget(const coordinator_ids *ids, int strategy, uint64_t hash, uint32_t n)
+{
+    const table t = table_of(ids, strategy);
+    const uint32_t going = t.ring->n + n > t.cap ? t.ring->n + n - t.cap : 0;
+    const uint32_t slot = slot_of(&t, hash);
+    if (loses_age(&t, n))
+        return true;
+    return t.slots[slot] != 0 && (t.slots[slot] - 1u + t.cap - oldest_place(&t)) % t.cap < going;
+}
+
 /* ---- snapshot: a ring from its oldest id on, numbers as differences ---- */
 
 static void pack_varint(keel_packer *p, uint64_t value)
@@ -180,11 +212,6 @@ static coordinator_age unpack_age(keel_unpacker *u)
 {
     const uint64_t row_step = keel_unpack_u64(u);
     return (coordinator_age){row_step, keel_unpack_i64(u)};
-}
-
-static uint32_t oldest_place(const table *t)
-{
-    return (t->ring->next + t->cap - t->ring->n) % t->cap;
 }
 
 void coordinator_ids_save(keel_packer *p, const coordinator_ids *ids, int strategy)

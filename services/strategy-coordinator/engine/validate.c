@@ -4,7 +4,7 @@
 #include <math.h>
 #include <string.h>
 
-/* One signal under judgement. Each check returns true when it passes, else it has set the reason. */
+/* One signal under judgement. A check returns true when it passes, else it has set the reason. */
 typedef struct court {
     const keel_coordinator *eng;
     const coordinator_item *item;

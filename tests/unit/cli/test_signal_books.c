@@ -24,9 +24,10 @@ static const char schema[] =
     "INSERT INTO instruments VALUES(2,0,'BTC-SIM',2,3),(2,1,'ETH-SIM',2,3),(1,0,'ZZZ',0,0);";
 
 static const char decisions[] =
-    "CREATE TABLE decisions(decision_seq INTEGER PRIMARY KEY, step INTEGER, event_ns INTEGER,"
-    " strategy TEXT, signal_id TEXT, epoch_ns INTEGER, seq INTEGER, accepted INTEGER, reason TEXT,"
-    " payload BLOB);";
+    "CREATE TABLE decisions(run INTEGER, decision_seq INTEGER, step INTEGER, event_ns INTEGER,"
+    " strategy TEXT, signal_id TEXT, epoch_ns INTEGER, seq INTEGER, symbol TEXT, accepted INTEGER,"
+    " reason TEXT, payload BLOB);"
+    "INSERT INTO decisions VALUES(1,1,1,1,'alpha','a-1',1,1,'',1,'ACCEPTED',x'FFFF');";
 
 typedef struct desk {
     char path[64];
@@ -98,8 +99,8 @@ static void add_decision(desk *k, uint64_t step, const keel_decision *d)
     size_t len;
     sqlite3_stmt *s = NULL;
     cr_assert_eq(keel_wire_put_decision(d, payload, sizeof payload, &len), KEEL_OK);
-    cr_assert_eq(sqlite3_prepare_v2(k->db, "INSERT INTO decisions VALUES(?,?,?,?,?,?,?,?,?,?)", -1,
-                                    &s, NULL),
+    cr_assert_eq(sqlite3_prepare_v2(k->db, "INSERT INTO decisions VALUES(2,?,?,?,?,?,?,?,'',?,?,?)",
+                                    -1, &s, NULL),
                  SQLITE_OK);
     sqlite3_bind_int64(s, 1, (int64_t)d->decision_seq);
     sqlite3_bind_int64(s, 2, (int64_t)step);
@@ -304,7 +305,7 @@ Test(signal_books, refuses_what_is_no_book_of_this_run)
     cr_assert_null(keel_signal_books_open("/nowhere/books.sqlite", "run-1", &err));
     cr_assert_eq(err.status, KEEL_EIO, "%s", err.text);
     open_books(&d);
-    sql(&d, "INSERT INTO decisions VALUES(9,1,1,'a','x',1,1,1,'ACCEPTED',x'FFFF')");
+    sql(&d, "INSERT INTO decisions VALUES(2,9,1,1,'a','x',1,1,'',1,'ACCEPTED',x'FFFF')");
     numbers got = {0};
     const keel_decision_filter all = {NULL, KEEL_DECISIONS_ALL, 9};
     cr_assert_eq(keel_signal_books_list(d.books, &all, note_number, &got, &err), KEEL_EFORMAT);

@@ -297,8 +297,8 @@ Test(views, one_strategy_with_mode_reason_and_positions)
     cr_assert_not_null(strstr(text, "HALTED: operator halt: looks wrong"), "%s", text);
     cr_assert_not_null(strstr(text, "share of capital  15.00%"), "%s", text);
     cr_assert_not_null(strstr(text, "4.25; fees 1.00"), "%s", text);
-    cr_assert_not_null(strstr(text, "BTC-SIM         50        30        28  1.234   1.25"),
-                       "%s", text);
+    cr_assert_not_null(strstr(text, "BTC-SIM         50        30        28  1.234   1.25"), "%s",
+                       text);
     cr_assert_not_null(strstr(text, "(unknown)"), "%s", text);
     cr_assert_not_null(strstr(text, "momentum  HALTED  15.0%"), "%s", text);
 }

@@ -116,3 +116,34 @@ Test(strategies, a_program_that_is_not_there_is_named)
     cr_assert_eq(keel_strategies_installed(1, &err), KEEL_EIO, "tests lie elsewhere");
     cr_assert_not_null(strstr(err.text, "keel-strategy-momentum"), "%s", err.text);
 }
+
+static void read_text(const keel_run *run, const char *name, char out[128])
+{
+    char path[KEEL_PATH_CAP];
+    FILE *in = fopen(keel_run_file(run, name, path), "r");
+    cr_assert_not_null(in, "%s", path);
+    out[fread(out, 1, 127, in)] = '\0';
+    fclose(in);
+}
+
+Test(strategies, keys_are_made_once_and_secrets_are_private)
+{
+    char path[KEEL_PATH_CAP], first[128] = "", again[128] = "";
+    keel_run run = {.id = "r"};
+    struct stat facts;
+    keel_err err;
+    snprintf(run.dir, sizeof run.dir, "/tmp/kt-keys-XXXXXX");
+    cr_assert_not_null(mkdtemp(run.dir));
+    cr_assert_eq(keel_strategies_keys(&run, 5, &err), KEEL_OK, "%s", err.text);
+    cr_assert_eq(stat(keel_run_file(&run, "keys/momentum.secret", path), &facts), 0);
+    cr_assert_eq(facts.st_mode & 0777, 0600);
+    cr_assert_eq(access(keel_run_file(&run, "keys/breakout.public", path), R_OK), 0);
+    cr_assert_eq(access(keel_run_file(&run, "keys/meanreversion.secret", path), F_OK), -1);
+    read_text(&run, "keys/momentum.secret", first);
+    cr_assert_eq(strlen(first), 82, "two lines of 40 characters");
+    cr_assert_eq(keel_strategies_keys(&run, 7, &err), KEEL_OK);
+    read_text(&run, "keys/momentum.secret", again);
+    cr_assert_str_eq(first, again, "a key that is there stays");
+    snprintf(run.dir, sizeof run.dir, "/proc/nowhere");
+    cr_assert_eq(keel_strategies_keys(&run, 1, &err), KEEL_EIO);
+}

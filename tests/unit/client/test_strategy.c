@@ -393,7 +393,7 @@ Test(strategy, says_what_is_wrong_with_its_configuration)
          "wants"},
         {{.name = "nobody", .run_dir = cfg.run_dir}, KEEL_EIO, "nobody.secret"},
         {{.name = "momentum", .run_dir = "/nonexistent", .join_timeout_ms = 50},
-         KEEL_EIO,
+         KEEL_EUNAVAIL,
          "/nonexistent/keys/door.public"},
         {{.name = "momentum",
           .run_dir = cfg.run_dir,

@@ -340,7 +340,11 @@ Test(store, keeps_returns_and_decisions)
     run_steps(&m, eng, store, 1, 60);
     for (uint64_t seq = 10; seq < 20; seq++) {
         keel_decision_note d = {.decision_seq = seq, .step = 60, .strategy = "momentum"};
+        const uint8_t said[] = {7, (uint8_t)seq};
         d.reason = KEEL_REASON_CONFLICT;
+        d.event_ns = 1000 + (int64_t)seq;
+        d.payload = said;
+        d.len = sizeof said;
         cr_assert_eq(keel_store_add_decision(store, &d), KEEL_OK);
         cr_assert_eq(keel_store_add_decision(store, &d), KEEL_OK, "a repeat is there already");
     }
@@ -349,6 +353,9 @@ Test(store, keeps_returns_and_decisions)
     cr_assert_eq(number(path, "SELECT count(*) FROM decisions WHERE accepted=1"), 3);
     cr_assert_eq(number(path, "SELECT count(*) FROM decisions WHERE accepted=0"), 3);
     cr_assert_eq(number(path, "SELECT min(decision_seq) FROM decisions WHERE accepted=0"), 17);
+    cr_assert_eq(number(path, "SELECT count(*) FROM decisions WHERE accepted=0 AND event_ns=1000+"
+                              "decision_seq AND hex(payload)=printf('07%02X',decision_seq)"),
+                 3, "as they were said");
     cr_assert_eq(number(path, "SELECT count(*) FROM book_returns WHERE book='core'"), 64);
     cr_assert_eq(number(path, "SELECT count(*) FROM book_returns r JOIN book_states s USING(run,"
                               " step, book) WHERE r.base_micros+r.pnl_micros<>s.equity_micros"),

@@ -429,8 +429,7 @@ Test(app, a_halt_of_one_strategy_is_taken_and_named)
     run(host, 0);
     cr_expect_gt(halted, 10);
     cr_expect_eq(reasons[STEPS], KEEL_REASON_NOT_TRADING);
-    cr_expect_eq(keel_host_counted(host, "risk", "requests_taken"), 2u);
-    cr_expect_eq(keel_host_counted(host, "risk", "requests_ignored"), 1u);
+    cr_expect_eq(keel_host_counted(host, "risk", "requests_taken"), 1u);
     cr_expect_eq(keel_host_counted(host, "risk", "stops"), 0u);
     keel_host_free(&host);
     keel_config_free(&config);

@@ -370,7 +370,8 @@ Test(check, the_same_question_gets_the_same_bytes_and_changes_nothing)
         checks[k] = check_of(k % 3 == 0 ? "beta" : "alpha", k % DESK_N,
                              KEEL_SIDE_LONG + (int)keel_rng_below(&rng, 3));
         checks[k].confidence_frac = keel_rng_uniform(&rng);
-        strcpy(checks[k].strategy, k % 50 == 0 ? "gamma" : checks[k].strategy);
+        if (k % 50 == 0)
+            strcpy(checks[k].strategy, "gamma");
     }
     cr_assert_eq(keel_risk_save(d.risk, before, BYTES, &was), KEEL_OK);
     desk_ask(checks, KEEL_CHECKS_MAX);

@@ -1,5 +1,5 @@
-/* SI02, SI04, SI05, SI26: every reason a signal can be refused for, in the order of the checks; each
- * leaves nothing in force. */
+/* SI02, SI04, SI05, SI26: every reason that a signal can be refused for, in the order of the
+ * checks; each leaves nothing in force. */
 #include "tests/unit/strategy-coordinator/fixture.h"
 
 /* What is done to a signal, or to the world around it, that is fine otherwise: alpha goes long BTC

@@ -32,8 +32,8 @@ Test(ids, are_found_until_as_many_newer_ones_came)
 
 Test(ids, share_one_budget)
 {
-    static const int strategies[] = {1, 97, 98, 100, 510};
-    static const uint32_t each[] = {4096, 4096, 4081, 4000, 784};
+    static const int strategies[] = {1, 97, 98, 100, 509};
+    static const uint32_t each[] = {4096, 4096, 4081, 4000, 785};
     for (size_t i = 0; i < sizeof each / sizeof each[0]; i++) {
         coordinator_ids ids;
         coordinator_ids_init(&ids, strategies[i]);

@@ -1,4 +1,4 @@
-/* 100,000 random signals, garbage among them, with random answers, fills, stops, halts and restarts.
+/* 100,000 random signals, garbage among them; random answers, fills, stops, halts and restarts.
  * Four engines hear the same:
  *   batched   decides a step's receipts in questions
  *   restarted likewise, but is saved and loaded into a new engine after some steps
@@ -73,7 +73,8 @@ static keel_signal random_signal(sea *s, int strategy, uint64_t step)
                           .confidence_frac = keel_rng_uniform(&s->rng)};
     snprintf(signal.strategy, KEEL_NAME_MAX, "%s", s->worlds[0]->strategies[strategy].name);
     snprintf(signal.symbol, KEEL_SYMBOL_MAX, "%s", symbols[below(s, chance(s, 0.9) ? 3 : 5)]);
-    snprintf(signal.signal_id, KEEL_SIGNAL_ID_MAX, "%d", (int)below(s, SIGNALS));
+    snprintf(signal.signal_id, KEEL_SIGNAL_ID_MAX, "%d",
+             (int)below(s, chance(s, 0.2) ? 300 : SIGNALS));
     signal.entry = chance(s, 0.5) ? 0 : price(s);
     signal.stop = chance(s, 0.6) ? 0 : price(s);
     signal.target = chance(s, 0.6) ? 0 : price(s);

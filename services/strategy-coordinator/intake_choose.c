@@ -1,0 +1,157 @@
+#include "services/strategy-coordinator/intake_internal.h"
+
+#include <string.h>
+
+bool keel_intake_is_closed(const keel_intake_desk *desk, uint64_t step, const char **who)
+{
+    for (int i = 0; i < desk->n; i++) {
+        const keel_intake_strategy *strategy = &desk->strategies[desk->by_name[i]];
+        const intake_client *c = &desk->clients[desk->by_name[i]];
+        if (!strategy->lockstep || !strategy->active ||
+            (c->closed_step >= step && c->durable >= c->mark))
+            continue;
+        *who = strategy->name;
+        return false;
+    }
+    return true;
+}
+
+size_t keel_intake_pending(const keel_intake_desk *desk)
+{
+    return desk->pending;
+}
+
+static void forget_choice(keel_intake_desk *desk)
+{
+    for (int i = 0; i < desk->n; i++)
+        desk->clients[i].quota = 0;
+    desk->chosen = 0;
+    desk->turn = 0;
+    desk->by_arrival = false;
+}
+
+/* As many of each as of the others: shares grow in rounds until the room or the receipts end. */
+static void share_room(keel_intake_desk *desk, int room)
+{
+    uint32_t left = room > 0 ? (uint32_t)room : 0;
+    while (left > 0) {
+        uint32_t hungry = 0, given = 0;
+        for (int i = 0; i < desk->n; i++)
+            hungry += desk->clients[i].quota < desk->clients[i].pending;
+        if (hungry == 0)
+            return;
+        const uint32_t each = left / hungry > 0 ? left / hungry : 1;
+        for (int i = 0; i < desk->n && given < left; i++) {
+            intake_client *c = &desk->clients[desk->by_name[i]];
+            const uint32_t want = c->pending - c->quota,
+                           share = each < left - given ? each : left - given;
+            const uint32_t part = want < share ? want : share;
+            c->quota += part;
+            given += part;
+        }
+        left -= given;
+    }
+}
+
+/* Ranges of the first `quota` receipts; fewer when there is no range left to name them in. */
+static void name_chosen(keel_intake_desk *desk, int i, int *n)
+{
+    intake_client *c = &desk->clients[i];
+    uint32_t at = c->first, named = 0;
+    for (; named < c->quota; named++, at = desk->blocks[at].receipt.next) {
+        const intake_head *h = &desk->blocks[at].receipt;
+        keel_intake_range *last = named > 0 ? &desk->ranges[*n - 1] : NULL;
+        if (last != NULL && last->epoch_ns == h->epoch_ns && last->to_seq + 1 == h->seq) {
+            last->to_seq = h->seq;
+            continue;
+        }
+        if (*n == desk->ranges_cap)
+            break;
+        keel_intake_range *range = &desk->ranges[(*n)++];
+        memset(range, 0, sizeof *range);
+        memcpy(range->strategy, desk->strategies[i].name, sizeof range->strategy);
+        range->epoch_ns = h->epoch_ns;
+        range->from_seq = range->to_seq = h->seq;
+    }
+    c->quota = named;
+    desk->chosen += (int)named;
+}
+
+void keel_intake_choose(keel_intake_desk *desk, int room, keel_intake *intake)
+{
+    int n = 0;
+    forget_choice(desk);
+    share_room(desk, room);
+    for (int i = 0; i < desk->n; i++)
+        name_chosen(desk, desk->by_name[i], &n);
+    memset(intake, 0, sizeof *intake);
+    memcpy(intake->portfolio, desk->portfolio, sizeof intake->portfolio);
+    intake->ranges_n = n;
+    intake->ranges = desk->ranges;
+}
+
+void keel_intake_choose_arrived(keel_intake_desk *desk, int room)
+{
+    forget_choice(desk);
+    const size_t most = room > 0 ? (size_t)room : 0;
+    desk->chosen = (int)(desk->pending < most ? desk->pending : most);
+    desk->by_arrival = true;
+}
+
+/* Whether the receipts from `*at` on are those of the range; *at moves behind them. */
+static bool holds_range(const keel_intake_desk *desk, const keel_intake_range *range, uint32_t *at)
+{
+    for (uint64_t seq = range->from_seq;; seq++) {
+        if (*at == 0)
+            return false;
+        const intake_head *h = &desk->blocks[*at].receipt;
+        if (h->epoch_ns != range->epoch_ns || h->seq != seq)
+            return false;
+        *at = h->next;
+        if (seq == range->to_seq)
+            return true;
+    }
+}
+
+keel_status keel_intake_choose_stored(keel_intake_desk *desk, const keel_intake *intake)
+{
+    int last = -1;
+    uint32_t at = 0;
+    forget_choice(desk);
+    for (int r = 0; r < intake->ranges_n; r++) {
+        const keel_intake_range *range = &intake->ranges[r];
+        const int i = intake_find(desk, range->strategy);
+        if (i >= 0 && i != last && desk->clients[i].quota == 0)
+            at = desk->clients[i].first;
+        if (i < 0 || (i != last && desk->clients[i].quota > 0) || range->to_seq < range->from_seq ||
+            !holds_range(desk, range, &at)) {
+            forget_choice(desk);
+            return KEEL_ENOTFOUND;
+        }
+        const uint32_t n = (uint32_t)(range->to_seq - range->from_seq + 1);
+        desk->clients[i].quota += n;
+        desk->chosen += (int)n;
+        last = i;
+    }
+    return KEEL_OK;
+}
+
+bool keel_intake_next(keel_intake_desk *desk, keel_receipt *receipt)
+{
+    if (desk->chosen == 0)
+        return false;
+    uint32_t at = desk->arrived_first;
+    if (!desk->by_arrival) {
+        while (desk->clients[desk->by_name[desk->turn]].quota == 0)
+            desk->turn++;
+        intake_client *c = &desk->clients[desk->by_name[desk->turn]];
+        at = c->first;
+        c->quota--;
+    }
+    const int strategy = desk->blocks[at].receipt.strategy;
+    intake_hand_out(desk, at, receipt);
+    intake_drop_pending(desk, at);
+    desk->chosen--;
+    intake_tell_credit(desk, strategy);
+    return true;
+}
