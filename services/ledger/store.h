@@ -47,9 +47,8 @@ typedef struct keel_store_cfg {
 } keel_store_cfg;
 
 /* Open or create the file and find or register the run. NULL and *err: KEEL_EUNAVAIL the file
- * cannot be opened or written now, KEEL_EVERSION a schema that this program does not read (an older
- * one is not rewritten: its lots lack nothing, but its seals and snapshots are of other bytes), KEEL_EINVAL the run is there with
- * another universe, initial capital or bar. */
+ * cannot be opened or written now, KEEL_EVERSION another schema (the file is left as it is),
+ * KEEL_EINVAL the run is there with another universe, initial capital or bar. */
 KEEL_MUST_CHECK keel_store *keel_store_open(const keel_store_cfg *cfg, keel_err *err);
 void keel_store_close(keel_store **store);
 
