@@ -1,5 +1,5 @@
-/* Any bytes as an outbox file: read, or refused by name; what is read is consistent, and reading the
- * whole records again gives the same. */
+/* Any bytes as an outbox file: read, or refused by name; what is read is consistent, and reading
+ * its whole records again gives the same. */
 #include "common/base/assert.h"
 #include "common/client/outbox_file.h"
 
