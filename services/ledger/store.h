@@ -24,8 +24,7 @@ enum {
     KEEL_STORE_TRANSFERS_MAX = 8,     /* of one step */
     KEEL_STORE_NOTES_MAX = 64,        /* allocations and risk messages of one step */
     KEEL_STORE_DECISIONS_MAX = 65536, /* decisions of one step ... */
-    KEEL_STORE_DECISION_BYTES =
-        2560, /* ... and their bytes, on average; the largest has near 2,300 */
+    KEEL_STORE_DECISION_BYTES = 2560, /* ... of so many bytes on average */
 };
 
 typedef struct keel_store_cfg {
