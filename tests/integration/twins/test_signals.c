@@ -24,6 +24,7 @@
 enum { ROWS = 90, TURNS_MAX = 80000, EVENTS_MAX = 12, SCRIPTS = 3, DECISIONS_MAX = 8192 };
 
 #define STRATEGIES                                                                                 \
+    "capital: {core: 0.6, alpha: 0.1, beta: 0.1, gamma: 0.1}\n"                                    \
     "strategies: {alpha: {lockstep: true}, beta: {lockstep: true}, gamma: {lockstep: true}}\n"     \
     "strategy-coordinator: {validity: 6h}\n"
 
@@ -412,7 +413,7 @@ int main(int argc, char **argv)
            (unsigned long long)undisturbed.top, (unsigned long long)undisturbed.accepted,
            (unsigned long long)undisturbed.executed,
            keel_payloads_of(undisturbed.payloads, "v1.fill."));
-    verdict(undisturbed.accepted > 20 && undisturbed.executed > 20, "signals trade");
+    verdict(undisturbed.accepted > 80 && undisturbed.executed > 80, "signals trade");
     reference = undisturbed.payloads;
     if (argc == 3)
         return run_one(argv[1], argv[2]);

@@ -180,18 +180,17 @@ void keel_world_config(const char *dir, int rows, const char *extra)
             "    - {symbol: E-SIM, sector: Two, lot: 0.0001, session: weekdays}\n"
             "portfolio: {max_positions: 0, correlation_window: 2, max_drawdown: 2%%,\n"
             "            rebalancing_frequency: 3h}\n"
-            "capital: {core: 0.9}\n"
             "risk_manager: {equity_usd: 1000000}\n"
             "feed: {source: simulator, rows: %d, seed: 7}\n"
             "correlation: {rows_min: 5}\n"
             "optimizer: {weight_max: 0.5}\n"
             "risk: {max_weight: 0.5, re_arm_after: 12h}\n"
-            "%s",
-            dir, rows, extra);
+            "%s%s",
+            dir, rows, strstr(extra, "capital:") == NULL ? "capital: {core: 0.9}\n" : "", extra);
     fclose(f);
 }
 
-void keel_world_coins(const char *dir, const char *file, int rows)
+void keel_world_coins(const char *dir, const char *file, int rows, const char *extra)
 {
     static const char *const coins[] = {"BTC", "ETH",  "BNB",   "XRP", "ADA", "SOL",  "LINK",
                                         "UNI", "AAVE", "MATIC", "LTC", "DOT", "ATOM", "TRX"};
@@ -209,11 +208,12 @@ void keel_world_coins(const char *dir, const char *file, int rows)
     fprintf(f,
             "portfolio: {max_positions: 0, correlation_window: 7, max_drawdown: 10%%,\n"
             "            rebalancing_frequency: 6h}\n"
-            "capital: {core: 1.0}\n"
+            "capital: {core: 0.7, momentum: 0.1, meanreversion: 0.1, breakout: 0.1}\n"
             "risk_manager: {equity_usd: 1000000}\n"
             "feed: {source: csv, files: ['%s'], rows: %d}\n"
             "optimizer: {weight_max: 0.3}\n"
-            "risk: {max_weight: 0.3, re_arm_after: 24h}\n",
-            file, rows);
+            "risk: {max_weight: 0.3, re_arm_after: 24h}\n"
+            "%s",
+            file, rows, extra);
     fclose(f);
 }
