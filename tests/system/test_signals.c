@@ -361,6 +361,7 @@ static void live(uint64_t seed, int windows, int factor)
     static scene s;
     int alive = 0, hit = 0;
     s.rng = keel_rng_seeded(seed);
+    s.targets = getenv("KEEL_TARGETS") != NULL ? strtoull(getenv("KEEL_TARGETS"), NULL, 0) : 0;
     begin(&s, false, 10000000, "always", 0);
     verdict(comes_to_life(&s), "signals are acknowledged and fill");
     for (int w = 1; w <= windows; w++)
