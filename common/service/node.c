@@ -359,13 +359,16 @@ static int publisher_number(const keel_service *n, const char *name)
     return -1;
 }
 
-static void handle_messages(keel_service *n, int p, uint64_t step, bool records_only)
+typedef enum handled_part { HANDLE_ALL, HANDLE_STATES, HANDLE_RECORDS } handled_part;
+
+static void handle_messages(keel_service *n, int p, uint64_t step, handled_part part)
 {
     const int count = keel_steps_count(n->steps, p, step);
     for (int i = 0; i < count; i++) {
         const keel_held h = keel_steps_at(n->steps, p, step, i);
         const keel_sub *sub = &n->spec->subs[n->publishers[p].subs[h.topic]];
-        if (records_only && keel_topic_describe(sub->topic)->topic_class != KEEL_CLASS_RECORD)
+        const bool is_record = keel_topic_describe(sub->topic)->topic_class == KEEL_CLASS_RECORD;
+        if (part != HANDLE_ALL && is_record != (part == HANDLE_RECORDS))
             continue;
         node_dispatch(n, sub, n->publishers[p].topics[h.topic], h.frame, h.len);
     }
@@ -382,10 +385,18 @@ static void take_late(keel_service *n, int p)
             node_ask_late(n, p, late[i], late[m - 1]);
             return; /* in order: an older one may still come */
         }
-        handle_messages(n, p, late[i], true);
+        handle_messages(n, p, late[i], HANDLE_RECORDS);
         keel_steps_release(n->steps, p, late[i]);
         keel_count(n->cfg.obs, "late_steps_taken", 1);
     }
+}
+
+/* R6: are records of an older step of it still to come? Those of this one then wait for them: who
+ * reads decisions takes them by number, and would refuse the older ones. */
+static bool is_behind(const keel_service *n, int p, uint64_t step)
+{
+    uint64_t oldest;
+    return !node_is_lockstep(n) && keel_steps_late(n->steps, p, &oldest, 1) > 0 && oldest < step;
 }
 
 static bool deadline_passed(keel_service *n, const keel_line *l)
@@ -438,16 +449,19 @@ static bool take_entry(keel_service *n)
             node_ask_again(n, n->entry);
             return false;
         }
-        n->waiting_ns = 0;
         const int64_t start = node_mono(n);
         if (!node_is_lockstep(n))
             take_late(n, p);
+        const bool behind = closed && is_behind(n, p, step);
+        if (behind && keel_steps_pass(n->steps, p, step) != KEEL_OK)
+            return false; /* too many steps of it are open: wait for it */
+        n->waiting_ns = 0;
         if (closed)
-            handle_messages(n, p, step, false);
+            handle_messages(n, p, step, behind ? HANDLE_STATES : HANDLE_ALL);
         keel_journal_put_step(n->cfg.journal, KEEL_JOURNAL_CLOSED, step, (uint32_t)n->entry);
         if (l->on_closed != NULL)
             node_call_count(n, "step_refused", l->on_closed(n, n->app, node_open_step(n)));
-        if (closed)
+        if (closed && !behind)
             keel_steps_release(n->steps, p, step);
         const int64_t spent = node_mono(n) - start;
         n->handler_max_ns = spent > n->handler_max_ns ? spent : n->handler_max_ns;

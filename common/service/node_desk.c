@@ -282,13 +282,21 @@ static bool is_caught_up(const keel_service *n)
     return true;
 }
 
+/* Live: has the ledger gone on without the open step, and execution before it? What is decided now
+ * would come late to them; after a restart of theirs it would not come at all. */
+static bool is_passed_over(keel_service *n)
+{
+    const node_peer *ledger = node_peer_of(n, "ledger");
+    return ledger != NULL && ledger->step_done > node_open_step(n);
+}
+
 bool node_desk_live(keel_service *n)
 {
     bool any = false;
     if (!decides(n) || node_is_lockstep(n) || !n->opened || n->handled || n->stepped)
         return false;
     if (!n->desk.deciding) {
-        if (!node_desk_flush(n) || !is_caught_up(n))
+        if (!node_desk_flush(n) || !is_caught_up(n) || is_passed_over(n))
             return false;
         keel_arena_reset(&n->arena);
         if (n->spec->desk->gather(n, n->app, node_open_step(n), &any) != KEEL_OK || !any)

@@ -638,6 +638,17 @@ static bool hand_over(void *arg, const keel_log_entry *e)
     return true;
 }
 
+/* What is read of a topic: its newest record, unless that comes along the line. Decisions do not
+ * replace each other, and one of a step that was passed over before the death may have come late
+ * or not at all: they are read as far back as steps are kept late. */
+static keel_log_span span_of(keel_topic topic, uint64_t top, uint64_t line)
+{
+    if (topic != KEEL_TOPIC_DECISION)
+        return top <= line ? (keel_log_span){top, 0, top} : (keel_log_span){1, 0, 0};
+    const uint64_t from = line > KEEL_STEPS_AHEAD ? line - KEEL_STEPS_AHEAD : 0;
+    return (keel_log_span){from < top ? from : top, 0, line};
+}
+
 keel_status node_catch_up(keel_service *n)
 {
     for (int p = 0; p < n->publishers_n; p++)
@@ -651,11 +662,12 @@ keel_status node_catch_up(keel_service *n)
             if (info->topic_class != KEEL_CLASS_RECORD)
                 continue;
             const keel_status top = n->cfg.log.ops->top(n->cfg.log.self, r.topic, &step, &index);
-            if (top == KEEL_ENOTFOUND || (top == KEEL_OK && step > line))
-                continue; /* it will come along the line */
+            if (top == KEEL_ENOTFOUND)
+                continue;
             KEEL_TRY(top);
-            KEEL_TRY(n->cfg.log.ops->read(n->cfg.log.self, r.topic, (keel_log_span){step, 0, step},
-                                          hand_over, &r));
+            const keel_log_span span = span_of(r.sub->topic, step, line);
+            if (span.from_step <= span.to_step) /* else it will come along the line */
+                KEEL_TRY(n->cfg.log.ops->read(n->cfg.log.self, r.topic, span, hand_over, &r));
         }
     n->caught_up = true;
     return KEEL_OK;

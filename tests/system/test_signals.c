@@ -286,7 +286,7 @@ static void audit(scene *s)
     judge(keel_audit_numbers(&a), &a, "decisions are numbered 1, 2, 3 ...");
     judge(keel_audit_heard(&a), &a, "what clients heard is what the log holds");
     judge(keel_audit_reports(&a), &a, "the reported counts add up to what the log holds");
-    judge(keel_audit_plans(&a), &a, "every intent is planned once, or replaced in time");
+    judge(keel_audit_plans(&a), &a, "every intent is planned, or replaced, once");
     judge(keel_audit_fills(&a), &a, "nothing is filled twice");
     judge(keel_audit_watcher(&a), &a, "the watcher's last portfolio state is the ledger's");
     verdict(keel_ledger_check(books, stdout, false) == 0, "the books are explained by their fills");
@@ -361,6 +361,7 @@ static void live(uint64_t seed, int windows, int factor)
     static scene s;
     int alive = 0, hit = 0;
     s.rng = keel_rng_seeded(seed);
+    s.targets = getenv("KEEL_TARGETS") != NULL ? strtoull(getenv("KEEL_TARGETS"), NULL, 0) : 0;
     begin(&s, false, 10000000, "always", 0);
     verdict(comes_to_life(&s), "signals are acknowledged and fill");
     for (int w = 1; w <= windows; w++)

@@ -257,44 +257,55 @@ int keel_audit_reports(keel_audit *a)
     return n;
 }
 
-/* By book and instrument, then by version. */
-static int compare_intents(const void *x, const void *y)
+/* The cell (book, instrument) of an accepted decision. */
+static uint64_t cell_of(const keel_recorded_decision *d)
 {
-    const keel_recorded_decision *a = x, *b = y;
-    return a->accepted != b->accepted   ? COMPARE(b->accepted, a->accepted)
-           : a->strategy != b->strategy ? COMPARE(a->strategy, b->strategy)
-           : a->intent.instrument != b->intent.instrument
-               ? COMPARE(a->intent.instrument, b->intent.instrument)
-               : COMPARE(a->decision_seq, b->decision_seq);
+    return (uint64_t)d->strategy << 32 | (uint32_t)d->intent.instrument;
+}
+
+/* Plans [from, to) are one plan, that goes up to version `upto`: each accepted decision after
+ * `after` has to be in it, or a later one of its cell. `times`: how often each version was. */
+static void check_plan(keel_audit *a, size_t from, size_t to, uint64_t after, uint64_t upto,
+                       const uint8_t *times, int *n)
+{
+    const keel_recorded *r = a->recorded;
+    for (uint64_t v = after + 1; v <= upto; v++) {
+        const keel_recorded_decision *d = &r->decisions[v - 1];
+        bool replaced = !d->accepted || times[v] > 0;
+        for (size_t i = from; i < to && !replaced; i++)
+            replaced = r->plans[i].version > v &&
+                       cell_of(&r->decisions[r->plans[i].version - 1]) == cell_of(d);
+        if (!replaced)
+            found(a, n,
+                  "%s %s: version %" PRIu64 " of step %" PRIu64 " was passed over by the plan "
+                  "of step %" PRIu64,
+                  strategy_name(a, d->strategy), d->signal_id, v, d->step, r->plans[from].step);
+    }
 }
 
 int keel_audit_plans(keel_audit *a)
 {
     int n = 0;
+    uint64_t done = 0;
     const keel_recorded *r = a->recorded;
-    const uint64_t last = r->decisions_n > 0 ? r->decisions[r->decisions_n - 1].step : 0;
     uint8_t *times = calloc(r->decisions_n + 2, 1);
-    keel_recorded_decision *d = copied(r->decisions, r->decisions_n, sizeof *d);
     if (times == NULL)
         abort();
     for (size_t i = 0; i < r->plans_n; i++)
         if (r->plans[i].version > r->decisions_n || ++times[r->plans[i].version] > 1)
             found(a, &n, "version %" PRIu64 " planned twice, or never decided",
                   r->plans[i].version);
-    qsort(d, r->decisions_n, sizeof *d, compare_intents);
-    for (size_t i = 0; i < r->decisions_n && d[i].accepted; i++) {
-        const keel_recorded_decision *next =
-            i + 1 < r->decisions_n && d[i + 1].accepted && d[i + 1].strategy == d[i].strategy &&
-                    d[i + 1].intent.instrument == d[i].intent.instrument
-                ? &d[i + 1]
-                : NULL;
-        const uint64_t until = next != NULL ? next->step : last;
-        if (times[d[i].decision_seq] == 0 && until > d[i].step + KEEL_AUDIT_TOGETHER)
-            found(a, &n, "%s %s: version %" PRIu64 " of step %" PRIu64 " was never planned",
-                  strategy_name(a, d[i].strategy), d[i].signal_id, d[i].decision_seq, d[i].step);
+    for (size_t from = 0, to; from < r->plans_n; from = to) {
+        uint64_t upto = done;
+        for (to = from; to < r->plans_n && r->plans[to].step == r->plans[from].step; to++)
+            upto = r->plans[to].version > upto ? r->plans[to].version : upto;
+        check_plan(a, from, to, done, upto, times, &n);
+        done = upto;
     }
+    for (uint64_t v = done + 1; v <= r->decisions_n; v++)
+        if (r->decisions[v - 1].accepted)
+            found(a, &n, "version %" PRIu64 " was never planned", v);
     free(times);
-    free(d);
     return n;
 }
 

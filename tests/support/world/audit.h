@@ -10,7 +10,7 @@
 #include "tests/support/world/history.h"
 #include "tests/support/world/recorded.h"
 
-enum { KEEL_AUDIT_TEXT = 256, KEEL_AUDIT_TOGETHER = 64 };
+enum { KEEL_AUDIT_TEXT = 256 };
 
 typedef struct keel_audit {
     const keel_history *history;
@@ -35,8 +35,8 @@ int keel_audit_numbers(keel_audit *a);
 int keel_audit_heard(keel_audit *a);
 /* The last report a watcher saw against the decisions of the log. */
 int keel_audit_reports(keel_audit *a);
-/* Intents that two plans took up, or none although no later one of the same book and instrument was
- * decided within KEEL_AUDIT_TOGETHER steps. Those of the last KEEL_AUDIT_TOGETHER steps may wait. */
+/* Intents that two plans took up; or none, though a plan took up later ones, and none of those is of
+ * the same book and instrument. */
 int keel_audit_plans(keel_audit *a);
 /* Fills: in the log and in the books alike, none twice; each version filled and closed at most
  * once, at its target, and never after a later one of the same book and instrument. */
