@@ -87,8 +87,8 @@ static keel_client *watch_relay(const place *p, uint64_t *times)
     return client;
 }
 
-/* Wait until the relay has read what was changed since watch_relay: twice, because the first time may
- * have begun before. True when it has. */
+/* Wait until the relay has read what was changed since watch_relay: twice, because the first time
+ * may have begun before. True when it has. */
 static bool relay_has_read(const place *p, keel_client **client, uint64_t times)
 {
     const int64_t until = keel_monotonic_ns() + RELAY_MS * KEEL_NS_PER_MS;
