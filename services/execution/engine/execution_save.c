@@ -345,6 +345,7 @@ static void unpack_engine(keel_unpacker *u, keel_execution *eng, bool apply)
     eng->state = state;
     eng->state.consumed_now = false; /* what the last plan consumed is not in here to take back */
     eng->planned.n = 0;
+    execution_tidy(eng);
 }
 
 keel_status keel_execution_load(keel_execution *eng, const uint8_t *buf, size_t len)
