@@ -71,7 +71,7 @@ typedef enum keel_event_kind {
     KEEL_EVENT_PORTFOLIO,  /* portfolio: books, positions, cash */
     KEEL_EVENT_ACKED,      /* seq: signals up to it are in the coordinator's log */
     KEEL_EVENT_CUT_OFF,    /* nothing was heard of the door for a second; JOINED follows one day */
-    KEEL_EVENT_REFUSED,    /* reason: the strategy is unknown, or inactive: nothing is traded */
+    KEEL_EVENT_REFUSED,    /* reason: the strategy is unknown, or not active; JOINED if that ends */
     KEEL_EVENT_SUPERSEDED, /* a newer client of this strategy is at work; this one has ended */
 } keel_event_kind;
 
@@ -148,7 +148,7 @@ void keel_strategy_close(keel_strategy **strategy);
  *   KEEL_EINVAL, KEEL_ERANGE, KEEL_ENONFINITE  a field, named in *err (may be NULL)
  *   KEEL_EORDER    lockstep: no step is open
  *   KEEL_ENOSPC    still no room
- *   KEEL_EREFUSED  the coordinator does not know this strategy
+ *   KEEL_EREFUSED  the coordinator does not know this strategy, or it is not active
  *   KEEL_ESTALE    superseded
  *   KEEL_EIO       the outbox file cannot be written: the signal is not accepted
  * Cost: one copy, one encoding; with an outbox file one write, and one fdatasync for all signals

@@ -60,9 +60,9 @@ static void list_row(void *arg, const keel_decision_row *row)
         print_row_json(l->cli, row, json);
         fputs("}\n", l->cli->out);
     } else if (!l->json) {
-        fprintf(l->cli->out, "%6" PRIu64 "  %-20s  ", row->decision.decision_seq,
-                row->decision.signal_id);
-        keel_view_decision_line(l->cli, l->universe, row->event_ns, &row->decision, 0);
+        if (l->shown == 1)
+            keel_view_decision_row_heading(l->cli);
+        keel_view_decision_row(l->cli, l->universe, row);
     }
     keel_free(&json);
 }

@@ -64,7 +64,8 @@ keel_intake_desk *keel_intake_new(const keel_intake_cfg *cfg, keel_err *err)
     desk->free_n = desk->blocks_n - 1;
     desk->put_strategy = -1;
     desk->any_order = cfg->any_order;
-    memcpy(desk->strategies, cfg->strategies, n * sizeof *desk->strategies);
+    for (size_t i = 0; i < n; i++)
+        desk->strategies[i] = cfg->strategies[i];
     sort_names(desk);
     return desk;
 }

@@ -1,5 +1,5 @@
-/* Random schedules of loss, repetition, overtaking and crashes on both sides, against a model of the
- * coordinator: nothing that was published is lost, nothing is accepted twice (G1, G3, G4, P8). */
+/* Random schedules of loss, repetition, overtaking, and crashes on both sides, against a model of
+ * the coordinator: nothing published is lost, nothing is accepted twice (G1, G3, G4, P8). */
 #include "common/base/rng.h"
 #include "common/client/outbox.h"
 #include "common/client/outbox_file.h"

@@ -47,6 +47,10 @@ cmake -S . -B build -DCMAKE_PREFIX_PATH="$prefix" >"$work/log" 2>&1 &&
     cmake --build build >>"$work/log" 2>&1 || { cat "$work/log" >&2; fail 'find_package'; }
 ldd build/first_signal | grep -q "$lib/libkeel.so.0" || fail 'linked to another libkeel'
 
+# The page shows the program that was just built.
+awk '/^```c$/ { on = 1; next } /^```$/ { if (on) exit } on' "$source/docs/strategies.md" |
+    cmp - "$examples/first_signal.c" || fail 'docs/strategies.md shows another first_signal.c'
+
 # 30 lines are enough for: connect, publish, wait for the decision, follow allocations.
 lines=$(sed -n '/^int main/,$p' "$examples/first_signal.c" | wc -l)
 [ "$lines" -le 30 ] || fail "first_signal has $lines lines"

@@ -119,8 +119,8 @@ static void take_consumed(keel_execution *eng, const keel_order_plan *plan)
         execution_override(eng);
 }
 
-/* An order in force. An intent that was not heard yet, newer than `known`, wants what its part leads
- * to; its prices and time come with its decision. An older one without a cell is given up. */
+/* An order in force. An intent that was not heard yet, newer than `known`, wants what its part
+ * leads to; its prices and time come with its decision. An older one without a cell is given up. */
 static void take_order(keel_execution *eng, const keel_order *o, uint64_t known)
 {
     eng->slots[o->instrument] = (slot){.state = SLOT_OPEN, .order = *o};

@@ -1,8 +1,8 @@
-/* Snapshot: u32 magic, u32 version, u64 universe hash, u32 n, u32 books and their names, the state's
- * fields in the order of execution_state, u8 mode of each book and instrument, held[n], closes[n],
- * then per instrument u8 slot state and its order, the cells, the intents that wait, then the
- * waiting approval's four arrays when there is one. A load reads the bytes twice, first only
- * checking, so that a bad snapshot changes nothing and no second engine is needed.
+/* Snapshot: u32 magic, u32 version, u64 universe hash, u32 n, u32 books and their names, the
+ * state's fields in the order of execution_state, u8 mode of each book and instrument, held[n],
+ * closes[n], then per instrument u8 slot state and its order, the cells, the intents that wait,
+ * then the waiting approval's four arrays when there is one. A load reads the bytes twice, first
+ * only checking, so that a bad snapshot changes nothing and no second engine is needed.
  */
 #include "services/execution/engine/execution.h"
 

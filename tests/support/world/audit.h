@@ -35,8 +35,8 @@ int keel_audit_numbers(keel_audit *a);
 int keel_audit_heard(keel_audit *a);
 /* The last report a watcher saw against the decisions of the log. */
 int keel_audit_reports(keel_audit *a);
-/* Intents that two plans took up; or none, though a plan took up later ones, and none of those is of
- * the same book and instrument. */
+/* Intents that two plans took up; or none, though a plan took up later ones, and none of those is
+ * of the same book and instrument. */
 int keel_audit_plans(keel_audit *a);
 /* Fills: in the log and in the books alike, none twice; each version filled and closed at most
  * once, at its target, and never after a later one of the same book and instrument. */

@@ -3,8 +3,9 @@
  * ROOM     tests/support/world. Two private redis-servers and every step service, in a folder of
  *          their own; ended by process id, and by the kernel when the test dies. A monitor reads
  *          heartbeats from the services' outboxes.
- *          With a door (keel_cluster_add_client): keel-relay and up to KEEL_CLUSTER_CLIENTS programs
- *          outside, each with a key of its name. Otherwise the monitor stands in the relay's place.
+ *          With a door (keel_cluster_add_client): keel-relay and up to KEEL_CLUSTER_CLIENTS
+ *          programs outside, each with a key of its name. Otherwise the monitor stands in the
+ *          relay's place.
  */
 #ifndef KEEL_TESTS_SUPPORT_WORLD_CLUSTER_H
 #define KEEL_TESTS_SUPPORT_WORLD_CLUSTER_H
