@@ -77,14 +77,15 @@ static keel_status on_anything(keel_service *svc, void *arg, const keel_msg *msg
     return KEEL_OK;
 }
 
-static const keel_line row_line[] = {{"feed", 0, false, NULL, false},
-                                     {NULL, 0, false, NULL, false}};
+static const keel_line ledger_line[] = {{"strategy-coordinator", -1, false, NULL, false},
+                                        {"feed", 0, false, NULL, false},
+                                        {NULL, 0, false, NULL, false}};
 static const keel_sub row_subs[] = {{KEEL_TOPIC_ROW, on_anything}, {0, NULL}};
 static const keel_topic no_pubs[] = {KEEL_TOPIC_COUNT};
 static const keel_service_spec ledger = {.name = "ledger",
                                          .app_size = 8,
                                          .cfg = no_cfg,
-                                         .line = row_line,
+                                         .line = ledger_line,
                                          .subs = row_subs,
                                          .pubs = no_pubs,
                                          .request_topic = KEEL_TOPIC_COUNT,
