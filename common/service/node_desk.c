@@ -295,6 +295,8 @@ bool node_desk_live(keel_service *n)
     bool any = false;
     if (!decides(n) || node_is_lockstep(n) || !n->opened || n->handled || n->stepped)
         return false;
+    if (!n->restaged) /* what the log holds of this step comes first */
+        return false;
     if (!n->desk.deciding) {
         if (!node_desk_flush(n) || !is_caught_up(n) || is_passed_over(n))
             return false;

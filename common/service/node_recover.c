@@ -217,13 +217,22 @@ bool node_snapshot(keel_service *n)
     return node_hold_back(n, "snapshot cannot be written", n->cfg.log.ops->why(n->cfg.log.self));
 }
 
+uint64_t node_needs_after(const keel_service *n, uint64_t step)
+{
+    uint64_t oldest;
+    for (int p = 0; p < n->publishers_n; p++)
+        if (keel_steps_late(n->steps, p, &oldest, 1) > 0 && oldest <= step)
+            step = oldest - 1;
+    return step;
+}
+
 /* P3: trim only behind the horizon (the oldest of the newest snapshots) and what the ledger has. */
 void node_trim(keel_service *n)
 {
     static const char *const owners[] = {"execution", "optimizer", "risk", "strategy-coordinator"};
     uint64_t horizon = UINT64_MAX, archived = 0;
     for (size_t i = 0; i < sizeof owners / sizeof owners[0]; i++) {
-        uint64_t step = n->snapshot_step;
+        uint64_t step = node_needs_after(n, n->snapshot_step);
         if (strcmp(owners[i], n->spec->name) != 0) {
             const node_peer *p = node_peer_of(n, owners[i]);
             step = p != NULL ? p->snapshot_step : 0;
@@ -510,19 +519,24 @@ static bool stage_stored(void *arg, const keel_log_entry *e)
     keel_msg msg;
     make_own_msg(f->node, f->pub, e, &msg);
     f->node->event_ns = e->event_ns;
+    if (f->node->staged->n == NODE_OUTS_MAX) /* what is recalled waits for nothing */
+        (void)node_flush(f->node);
     return keel_service_publish(f->node, f->pub->topic, NULL, msg.data, msg.len) == KEEL_OK;
 }
 
-/* A service whose outputs are all records has every closed step in the log. */
+/* A service whose outputs are all records has every closed step in the log. In live mode it is
+ * enough for the others too: states of a step that is long over are replaced by newer ones. */
 static keel_status recall_records(keel_service *n, uint64_t step)
 {
     const node_pub *base = node_pub_of(n, n->spec->base_topic);
     for (int i = 0; i < n->pubs_n; i++) {
         own_fold fold = {n, &n->pubs[i]};
+        if (keel_topic_describe(n->pubs[i].topic)->topic_class != KEEL_CLASS_RECORD)
+            continue;
         KEEL_TRY(n->cfg.log.ops->read(n->cfg.log.self, n->pubs[i].text,
                                       (keel_log_span){step, 0, step}, stage_stored, &fold));
     }
-    return base->count > 0 ? KEEL_OK : KEEL_ENOTFOUND; /* trimmed, or not closed */
+    return base == NULL || base->count > 0 ? KEEL_OK : KEEL_ENOTFOUND; /* trimmed, or not closed */
 }
 
 /* The app publishes an old step again; counts and event time of the open one are set aside. */
@@ -551,9 +565,11 @@ static bool recall_step(keel_service *n, uint64_t step)
     return found;
 }
 
+/* Live: nobody goes back for who asks. A replay would not be what was, and would lack what has been
+ * trimmed since; what counts of an old step are its records, and those are in the log. */
 static bool can_recall(const keel_service *n)
 {
-    return n->spec->recall != NULL ||
+    return n->spec->recall != NULL || !node_is_lockstep(n) ||
            (n->spec->on_own != NULL && n->spec->base_topic != KEEL_TOPIC_COUNT);
 }
 
@@ -567,7 +583,7 @@ static bool serve_step(keel_service *n, uint64_t step)
         return false; /* not there yet: it will be published */
     if (can_recall(n) && recall_step(n, step))
         return true;
-    if (n->spec->recall != NULL)
+    if (n->spec->recall != NULL || !node_is_lockstep(n))
         keel_count(n->cfg.obs, "recalls_failed", 1); /* P9: it cannot be had any more */
     else if ((n->cfg.without & KEEL_WITHOUT_P1) == 0)
         node_rewind(n, step);
