@@ -378,12 +378,15 @@ keel_status node_stored_record(keel_service *n, keel_topic topic, keel_msg *msg)
 
 /* ---- start ---- */
 
+static void start_cumulative(keel_service *n, int publisher, uint64_t first);
+
 static void restart_steps(keel_service *n)
 {
     uint64_t first[KEEL_STEPS_PUBLISHERS_MAX];
     for (int p = 0; p < n->publishers_n; p++) {
         first[p] = n->done + 1 + (uint64_t)(int64_t)n->publishers[p].delta;
         n->publishers[p].asked = false;
+        start_cumulative(n, p, first[p]);
     }
     if (n->steps != NULL)
         keel_steps_restart(n->steps, first);
@@ -654,15 +657,67 @@ static bool hand_over(void *arg, const keel_log_entry *e)
     return true;
 }
 
-/* What is read of a topic: its newest record, unless that comes along the line. Decisions do not
- * replace each other, and one of a step that was passed over before the death may have come late
- * or not at all: they are read as far back as steps are kept late. */
-static keel_log_span span_of(keel_topic topic, uint64_t top, uint64_t line)
+/* ---- records that do not replace each other (R5) ---- */
+
+bool node_is_cumulative(const keel_service *n, keel_topic topic)
 {
-    if (topic != KEEL_TOPIC_DECISION)
-        return top <= line ? (keel_log_span){top, 0, top} : (keel_log_span){1, 0, 0};
-    const uint64_t from = line > KEEL_STEPS_AHEAD ? line - KEEL_STEPS_AHEAD : 0;
-    return (keel_log_span){from < top ? from : top, 0, line};
+    return topic == KEEL_TOPIC_DECISION && !node_is_lockstep(n);
+}
+
+/* The topic of a publisher whose records all count; -1 = none. */
+static int cumulative_topic(const keel_service *n, int publisher)
+{
+    const node_publisher *p = &n->publishers[publisher];
+    for (int t = 0; t < p->topics_n; t++)
+        if (node_is_cumulative(n, n->spec->subs[p->subs[t]].topic))
+            return t;
+    return -1;
+}
+
+typedef struct cumulative_read {
+    newest_record record;
+    node_publisher *publisher;
+} cumulative_read;
+
+static bool hand_over_next(void *arg, const keel_log_entry *e)
+{
+    cumulative_read *c = arg;
+    c->publisher->read_step = e->step;
+    c->publisher->read_index = e->index + 1;
+    return hand_over(&c->record, e);
+}
+
+void node_read_cumulative(keel_service *n, int publisher, uint64_t to_step)
+{
+    node_publisher *p = &n->publishers[publisher];
+    const int t = cumulative_topic(n, publisher);
+    if (t < 0 || to_step < p->read_step)
+        return;
+    cumulative_read c = {{n, &n->spec->subs[p->subs[t]], p->topics[t]}, p};
+    const keel_log_span span = {p->read_step, p->read_index, to_step};
+    if (n->cfg.log.ops->read(n->cfg.log.self, p->topics[t], span, hand_over_next, &c) != KEEL_OK)
+        keel_count(n->cfg.obs, "log_unread", 1); /* the next step reads on from here */
+}
+
+void node_note_cumulative(keel_service *n, int publisher, uint64_t step)
+{
+    node_publisher *p = &n->publishers[publisher];
+    const int t = cumulative_topic(n, publisher);
+    if (t < 0)
+        return;
+    p->read_step = step;
+    p->read_index = 0;
+    for (int i = 0; i < keel_steps_count(n->steps, publisher, step); i++)
+        p->read_index += keel_steps_at(n->steps, publisher, step, i).topic == t;
+}
+
+/* At a start: a step that was passed over before the death may have records that were never heard
+ * of. They are read as far back as steps are kept late; who knows one refuses it by its number. */
+static void start_cumulative(keel_service *n, int publisher, uint64_t first)
+{
+    node_publisher *p = &n->publishers[publisher];
+    p->read_step = first > KEEL_STEPS_AHEAD ? first - KEEL_STEPS_AHEAD : 0;
+    p->read_index = 0;
 }
 
 keel_status node_catch_up(keel_service *n)
@@ -675,15 +730,14 @@ keel_status node_catch_up(keel_service *n)
             const uint64_t line = n->done + (uint64_t)(int64_t)n->publishers[p].delta;
             uint64_t step;
             uint64_t index;
-            if (info->topic_class != KEEL_CLASS_RECORD)
+            if (info->topic_class != KEEL_CLASS_RECORD || node_is_cumulative(n, r.sub->topic))
                 continue;
             const keel_status top = n->cfg.log.ops->top(n->cfg.log.self, r.topic, &step, &index);
-            if (top == KEEL_ENOTFOUND)
-                continue;
+            if (top == KEEL_ENOTFOUND || (top == KEEL_OK && step > line))
+                continue; /* it will come along the line */
             KEEL_TRY(top);
-            const keel_log_span span = span_of(r.sub->topic, step, line);
-            if (span.from_step <= span.to_step) /* else it will come along the line */
-                KEEL_TRY(n->cfg.log.ops->read(n->cfg.log.self, r.topic, span, hand_over, &r));
+            KEEL_TRY(n->cfg.log.ops->read(n->cfg.log.self, r.topic, (keel_log_span){step, 0, step},
+                                          hand_over, &r));
         }
     n->caught_up = true;
     return KEEL_OK;
