@@ -393,10 +393,10 @@ static void take_late(keel_service *n, int p)
 
 /* R6: are records of an older step of it still to come? Those of this one then wait for them: who
  * reads decisions takes them by number, and would refuse the older ones. */
-static bool is_behind(const keel_service *n, int p, uint64_t step)
+static bool is_behind(const keel_service *n, int p)
 {
-    uint64_t oldest;
-    return !node_is_lockstep(n) && keel_steps_late(n->steps, p, &oldest, 1) > 0 && oldest < step;
+    uint64_t late;
+    return !node_is_lockstep(n) && keel_steps_late(n->steps, p, &late, 1) > 0;
 }
 
 static bool deadline_passed(keel_service *n, const keel_line *l)
@@ -452,7 +452,7 @@ static bool take_entry(keel_service *n)
         const int64_t start = node_mono(n);
         if (!node_is_lockstep(n))
             take_late(n, p);
-        const bool behind = closed && is_behind(n, p, step);
+        const bool behind = closed && is_behind(n, p);
         if (behind && keel_steps_pass(n->steps, p, step) != KEEL_OK)
             return false; /* too many steps of it are open: wait for it */
         n->waiting_ns = 0;

@@ -265,6 +265,7 @@ void node_ask_late(keel_service *n, int publisher, uint64_t from, uint64_t to); 
  * */
 keel_status node_catch_up(keel_service *n);
 void node_trim(keel_service *n);
+uint64_t node_step_kept(const keel_service *n, uint64_t step);
 /* The record of `topic` that the log holds for the open step (P7). KEEL_ENOTFOUND: none;
  * KEEL_EUNAVAIL: cannot be known now. */
 keel_status node_stored_record(keel_service *n, keel_topic topic, keel_msg *msg);

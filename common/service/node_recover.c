@@ -217,13 +217,24 @@ bool node_snapshot(keel_service *n)
     return node_hold_back(n, "snapshot cannot be written", n->cfg.log.ops->why(n->cfg.log.self));
 }
 
+/* P3, R6: who has passed a step over may still ask for it, and its publisher can make it again only
+ * from a snapshot before it. */
+uint64_t node_step_kept(const keel_service *n, uint64_t step)
+{
+    uint64_t late[KEEL_STEPS_AHEAD];
+    for (int p = 0; p < n->publishers_n; p++)
+        if (keel_steps_late(n->steps, p, late, KEEL_STEPS_AHEAD) > 0 && late[0] <= step)
+            step = late[0] - 1;
+    return step - step % snapshot_every(n);
+}
+
 /* P3: trim only behind the horizon (the oldest of the newest snapshots) and what the ledger has. */
 void node_trim(keel_service *n)
 {
     static const char *const owners[] = {"execution", "optimizer", "risk", "strategy-coordinator"};
     uint64_t horizon = UINT64_MAX, archived = 0;
     for (size_t i = 0; i < sizeof owners / sizeof owners[0]; i++) {
-        uint64_t step = n->snapshot_step;
+        uint64_t step = node_step_kept(n, n->snapshot_step);
         if (strcmp(owners[i], n->spec->name) != 0) {
             const node_peer *p = node_peer_of(n, owners[i]);
             step = p != NULL ? p->snapshot_step : 0;
