@@ -283,11 +283,12 @@ static bool is_caught_up(const keel_service *n)
 }
 
 /* Live: has the ledger gone on without the open step, and execution before it? What is decided now
- * would come late to them; after a restart of theirs it would not come at all. */
+ * would come late to them; after a restart of theirs it would not come at all. Until it is heard
+ * nobody knows. */
 static bool is_passed_over(keel_service *n)
 {
     const node_peer *ledger = node_peer_of(n, "ledger");
-    return ledger != NULL && ledger->step_done > node_open_step(n);
+    return ledger == NULL || ledger->heard_ns == 0 || ledger->step_done > node_open_step(n);
 }
 
 bool node_desk_live(keel_service *n)
