@@ -282,13 +282,18 @@ static bool is_caught_up(const keel_service *n)
     return true;
 }
 
-/* Live: has the ledger gone on without the open step, and execution before it? What is decided now
- * would come late to them; after a restart of theirs it would not come at all. Until it is heard
- * nobody knows. */
+/* Live: have execution or the ledger gone on without the open step? What is decided now would come
+ * late to them; after a restart of theirs it would not come at all. Until both are heard nobody
+ * knows. */
 static bool is_passed_over(keel_service *n)
 {
-    const node_peer *ledger = node_peer_of(n, "ledger");
-    return ledger == NULL || ledger->heard_ns == 0 || ledger->step_done > node_open_step(n);
+    static const char *const readers[] = {"execution", "ledger"};
+    for (size_t i = 0; i < sizeof readers / sizeof readers[0]; i++) {
+        const node_peer *p = node_peer_of(n, readers[i]);
+        if (p == NULL || p->heard_ns == 0 || p->step_done > node_open_step(n))
+            return true;
+    }
+    return false;
 }
 
 bool node_desk_live(keel_service *n)
