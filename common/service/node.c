@@ -359,18 +359,24 @@ static int publisher_number(const keel_service *n, const char *name)
     return -1;
 }
 
-typedef enum handled_part { HANDLE_ALL, HANDLE_STATES, HANDLE_RECORDS } handled_part;
+/* In live mode decisions that do not come along the line are read from the log (R5), so what is
+ * late of them is no news. */
+static bool is_taken(const keel_service *n, keel_topic topic, bool late)
+{
+    if (!late)
+        return true;
+    return keel_topic_describe(topic)->topic_class == KEEL_CLASS_RECORD &&
+           !node_is_cumulative(n, topic);
+}
 
-static void handle_messages(keel_service *n, int p, uint64_t step, handled_part part)
+static void handle_messages(keel_service *n, int p, uint64_t step, bool late)
 {
     const int count = keel_steps_count(n->steps, p, step);
     for (int i = 0; i < count; i++) {
         const keel_held h = keel_steps_at(n->steps, p, step, i);
         const keel_sub *sub = &n->spec->subs[n->publishers[p].subs[h.topic]];
-        const bool is_record = keel_topic_describe(sub->topic)->topic_class == KEEL_CLASS_RECORD;
-        if (part != HANDLE_ALL && is_record != (part == HANDLE_RECORDS))
-            continue;
-        node_dispatch(n, sub, n->publishers[p].topics[h.topic], h.frame, h.len);
+        if (is_taken(n, sub->topic, late))
+            node_dispatch(n, sub, n->publishers[p].topics[h.topic], h.frame, h.len);
     }
 }
 
@@ -385,18 +391,10 @@ static void take_late(keel_service *n, int p)
             node_ask_late(n, p, late[i], late[m - 1]);
             return; /* in order: an older one may still come */
         }
-        handle_messages(n, p, late[i], HANDLE_RECORDS);
+        handle_messages(n, p, late[i], true);
         keel_steps_release(n->steps, p, late[i]);
         keel_count(n->cfg.obs, "late_steps_taken", 1);
     }
-}
-
-/* R6: are records of an older step of it still to come? Those of this one then wait for them: who
- * reads decisions takes them by number, and would refuse the older ones. */
-static bool is_behind(const keel_service *n, int p)
-{
-    uint64_t late;
-    return !node_is_lockstep(n) && keel_steps_late(n->steps, p, &late, 1) > 0;
 }
 
 static bool deadline_passed(keel_service *n, const keel_line *l)
@@ -449,19 +447,20 @@ static bool take_entry(keel_service *n)
             node_ask_again(n, n->entry);
             return false;
         }
-        const int64_t start = node_mono(n);
-        if (!node_is_lockstep(n))
-            take_late(n, p);
-        const bool behind = closed && is_behind(n, p);
-        if (behind && keel_steps_pass(n->steps, p, step) != KEEL_OK)
-            return false; /* too many steps of it are open: wait for it */
         n->waiting_ns = 0;
-        if (closed)
-            handle_messages(n, p, step, behind ? HANDLE_STATES : HANDLE_ALL);
+        const int64_t start = node_mono(n);
+        if (!node_is_lockstep(n)) {
+            take_late(n, p);
+            node_read_cumulative(n, p, step - 1);
+        }
+        if (closed) {
+            handle_messages(n, p, step, false);
+            node_note_cumulative(n, p, step);
+        }
         keel_journal_put_step(n->cfg.journal, KEEL_JOURNAL_CLOSED, step, (uint32_t)n->entry);
         if (l->on_closed != NULL)
             node_call_count(n, "step_refused", l->on_closed(n, n->app, node_open_step(n)));
-        if (closed && !behind)
+        if (closed)
             keel_steps_release(n->steps, p, step);
         const int64_t spent = node_mono(n) - start;
         n->handler_max_ns = spent > n->handler_max_ns ? spent : n->handler_max_ns;

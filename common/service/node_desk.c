@@ -282,24 +282,20 @@ static bool is_caught_up(const keel_service *n)
     return true;
 }
 
-/* Live: have execution or the ledger gone on without the open step? What is decided now would come
- * late to them; after a restart of theirs it would not come at all. Until both are heard nobody
- * knows. */
+/* Live: has the ledger gone on without the open step, and execution before it? What is decided now
+ * would come late to them; after a restart of theirs it would not come at all. */
 static bool is_passed_over(keel_service *n)
 {
-    static const char *const readers[] = {"execution", "ledger"};
-    for (size_t i = 0; i < sizeof readers / sizeof readers[0]; i++) {
-        const node_peer *p = node_peer_of(n, readers[i]);
-        if (p == NULL || p->heard_ns == 0 || p->step_done > node_open_step(n))
-            return true;
-    }
-    return false;
+    const node_peer *ledger = node_peer_of(n, "ledger");
+    return ledger != NULL && ledger->step_done > node_open_step(n);
 }
 
 bool node_desk_live(keel_service *n)
 {
     bool any = false;
     if (!decides(n) || node_is_lockstep(n) || !n->opened || n->handled || n->stepped)
+        return false;
+    if (!n->restaged) /* what the log holds of this step comes first */
         return false;
     if (!n->desk.deciding) {
         if (!node_desk_flush(n) || !is_caught_up(n) || is_passed_over(n))

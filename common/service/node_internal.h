@@ -37,6 +37,8 @@ typedef struct node_publisher {
     int64_t asked_ns;
     int64_t late_asked_ns;
     bool asked;
+    uint64_t read_step; /* live: where a topic whose records all count is read on in the log */
+    uint64_t read_index;
 } node_publisher;
 
 /* What heartbeats say of another process. */
@@ -261,11 +263,19 @@ bool node_snapshot(keel_service *n);
 void node_serve(keel_service *n);                                               /* answer resends */
 void node_ask_again(keel_service *n, int line);                                 /* S4 */
 void node_ask_late(keel_service *n, int publisher, uint64_t from, uint64_t to); /* R6 */
+/* R5, live: a topic whose records all count, not the newest alone: decisions. Hand over what the log
+ * has of it beyond what was handled, up to a step; note what came along the line. So neither a step
+ * that was passed over, nor one to which a publisher that started again has added, loses one. */
+bool node_is_cumulative(const keel_service *n, keel_topic topic);
+void node_read_cumulative(keel_service *n, int publisher, uint64_t to_step);
+void node_note_cumulative(keel_service *n, int publisher, uint64_t step);
 /* R5, live: the newest record of every topic read, from the log, before the first step is opened.
  * */
 keel_status node_catch_up(keel_service *n);
 void node_trim(keel_service *n);
-uint64_t node_step_kept(const keel_service *n, uint64_t step);
+/* P3, R6: `step`, or less: records after it are still needed here. Who has passed a step over and
+ * not taken its records yet holds the horizon back. */
+uint64_t node_needs_after(const keel_service *n, uint64_t step);
 /* The record of `topic` that the log holds for the open step (P7). KEEL_ENOTFOUND: none;
  * KEEL_EUNAVAIL: cannot be known now. */
 keel_status node_stored_record(keel_service *n, keel_topic topic, keel_msg *msg);

@@ -141,6 +141,8 @@ static int places_twice(const audit *a)
     return twice;
 }
 
+static keel_log_level log_level = KEEL_LOG_ERROR;
+
 /* `all`: the last report was made after the last decision. */
 static void audit_run(const audit *a, const keel_script *scripts, const char *dir, bool all,
                       char *text, size_t cap)
@@ -158,11 +160,11 @@ static void audit_run(const audit *a, const keel_script *scripts, const char *di
     for (uint64_t i = 0; i < a->top; i++)
         holes += !a->decisions[i].known;
     snprintf(path, sizeof path, "%s/books.sqlite", dir);
-    FILE *quiet = fopen("/dev/null", "w");
-    if (quiet == NULL)
+    FILE *said = fopen(log_level == KEEL_LOG_ERROR ? "/dev/null" : "/dev/stderr", "a");
+    if (said == NULL)
         abort();
-    const int check = keel_ledger_check(path, quiet, false);
-    fclose(quiet);
+    const int check = keel_ledger_check(path, said, false);
+    fclose(said);
     const int places = places_twice(a), contradict = keel_payloads_conflicts(a->payloads);
     const bool adds_up = (all ? a->counted == a->top : a->counted > 0 && a->counted <= a->top) &&
                          a->received >= a->counted;
@@ -176,8 +178,6 @@ static void audit_run(const audit *a, const keel_script *scripts, const char *di
 }
 
 /* ---- a run ---- */
-
-static keel_log_level log_level = KEEL_LOG_ERROR;
 
 typedef struct world {
     keel_host *host;

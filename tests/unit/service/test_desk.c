@@ -34,7 +34,7 @@ static void close_nothing(void *arg)
     (void)arg;
 }
 
-/* ---- feed, execution and ledger ---- */
+/* ---- feed and ledger ---- */
 
 static keel_status feed_step(keel_service *svc, void *arg, uint64_t step)
 {
@@ -77,25 +77,15 @@ static keel_status on_anything(keel_service *svc, void *arg, const keel_msg *msg
     return KEEL_OK;
 }
 
-static const keel_line reader_line[] = {{"strategy-coordinator", -1, false, NULL, false},
+static const keel_line ledger_line[] = {{"strategy-coordinator", -1, false, NULL, false},
                                         {"feed", 0, false, NULL, false},
                                         {NULL, 0, false, NULL, false}};
 static const keel_sub row_subs[] = {{KEEL_TOPIC_ROW, on_anything}, {0, NULL}};
 static const keel_topic no_pubs[] = {KEEL_TOPIC_COUNT};
-static const keel_service_spec execution = {.name = "execution",
-                                            .app_size = 8,
-                                            .cfg = no_cfg,
-                                            .line = reader_line,
-                                            .subs = row_subs,
-                                            .pubs = no_pubs,
-                                            .request_topic = KEEL_TOPIC_COUNT,
-                                            .base_topic = KEEL_TOPIC_COUNT,
-                                            .open = open_nothing,
-                                            .close = close_nothing};
 static const keel_service_spec ledger = {.name = "ledger",
                                          .app_size = 8,
                                          .cfg = no_cfg,
-                                         .line = reader_line,
+                                         .line = ledger_line,
                                          .subs = row_subs,
                                          .pubs = no_pubs,
                                          .request_topic = KEEL_TOPIC_COUNT,
@@ -368,7 +358,7 @@ static keel_hub_fate lossy(void *arg, int from, int to, const char *topic)
     return keel_rng_uniform(&rng) < loss ? KEEL_HUB_LOSE : KEEL_HUB_DELIVER;
 }
 
-static const keel_service_spec *const specs[] = {&feed, &execution, &ledger, &risk, &coordinator};
+static const keel_service_spec *const specs[] = {&feed, &ledger, &risk, &coordinator};
 static keel_config *config;
 static keel_settings settings;
 static keel_universe universe;
@@ -394,7 +384,7 @@ static void start(const char *mode)
     all_n = conflicts = asked_otherwise = 0;
     rng = keel_rng_seeded(7);
     const keel_host_cfg cfg = {.specs = specs,
-                               .specs_n = (int)(sizeof specs / sizeof specs[0]),
+                               .specs_n = 4,
                                .config = config,
                                .settings = &settings,
                                .universe = &universe,
