@@ -405,13 +405,15 @@ static bool deadline_passed(keel_service *n, const keel_line *l)
     return node_mono(n) - n->known_ns >= n->cfg.settings->step_deadline_ns;
 }
 
-/* Live: the step is known of as soon as anyone in the line has sent something of it. */
+/* Live: the step is known of once its row is, or, by who reads no rows, anything of it. Nothing
+ * else tells: decisions belong to the step that is open, and are made long before its row comes. */
 static void note_known(keel_service *n)
 {
     if (n->known_ns != 0 || node_is_lockstep(n))
         return;
+    const int feed = publisher_number(n, "feed");
     for (int p = 0; p < n->publishers_n; p++)
-        if (keel_steps_newest(n->steps, p) >= node_open_step(n)) {
+        if ((feed < 0 || p == feed) && keel_steps_newest(n->steps, p) >= node_open_step(n)) {
             n->known_ns = node_mono(n);
             return;
         }

@@ -50,6 +50,7 @@ typedef struct node_peer {
     uint64_t archived_step;
     int64_t heard_ns; /* monotonic; 0 = never */
     bool lockstep;
+    bool recovered; /* it is at work: its steps are those of its store */
 } node_peer;
 
 /* A staged output: published by the app, not yet sent. */
@@ -256,6 +257,9 @@ node_peer *node_peer_of(keel_service *n, const char *name);
 
 /* node_recover.c: start, snapshots, resends, trimming */
 bool node_recover(keel_service *n); /* true once NODE_WORKING */
+/* WARMING, with what is waited for; always false. */
+bool node_wait_for(keel_service *n, const char *what, const char *reason);
+bool node_wait_for_log(keel_service *n);
 void node_rewind(keel_service *n, uint64_t bound);
 /* P2: take the snapshot that is owed after this step. False: the log cannot be reached; call
  * again. */
@@ -280,6 +284,10 @@ uint64_t node_needs_after(const keel_service *n, uint64_t step);
  * KEEL_EUNAVAIL: cannot be known now. */
 keel_status node_stored_record(keel_service *n, keel_topic topic, keel_msg *msg);
 void node_send_resend(keel_service *n, const char *publisher, uint64_t from, uint64_t to);
+
+/* node_books.c: false: waited for */
+bool node_source_place(keel_service *n);      /* the feed goes on where the ledger is */
+bool node_log_reaches_books(keel_service *n); /* P10 */
 
 /* node_desk.c: clients, questions, rounds of deciding */
 void node_desk_subscribe(keel_service *n);

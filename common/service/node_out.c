@@ -267,13 +267,17 @@ void node_keep_last(node_pub *pub, const uint8_t *frame, size_t len)
 
 void node_welcome(keel_service *n)
 {
+    const char *beats = keel_topic_describe(KEEL_TOPIC_HEARTBEAT)->template_text;
     char prefix[KEEL_TOPIC_MAX];
-    while (n->cfg.bus.ops->joined(n->cfg.bus.self, prefix, sizeof prefix) == KEEL_OK)
+    while (n->cfg.bus.ops->joined(n->cfg.bus.self, prefix, sizeof prefix) == KEEL_OK) {
+        if (strncmp(beats, prefix, strlen(prefix)) == 0)
+            n->beat_due_ns = 0; /* who starts waits for the ledger's place (P10) */
         for (int i = 0; i < n->pubs_n; i++) {
             const node_pub *p = &n->pubs[i];
             if (p->last_len > 0 && strncmp(p->text, prefix, strlen(prefix)) == 0)
                 n->cfg.bus.ops->publish(n->cfg.bus.self, p->text, p->last, p->last_len);
         }
+    }
 }
 
 /* Of the newest value for who comes late: questions and answers are not one. */

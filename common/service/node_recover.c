@@ -430,27 +430,15 @@ static void journal_segment(keel_service *n)
     keel_free(&state);
 }
 
-static bool wait_for(keel_service *n, const char *what, const char *reason)
+bool node_wait_for(keel_service *n, const char *what, const char *reason)
 {
     node_state_of(n, KEEL_STATE_WARMING, what, reason);
     return false;
 }
 
-static bool wait_for_log(keel_service *n)
+bool node_wait_for_log(keel_service *n)
 {
-    return wait_for(n, "log cannot be read", n->cfg.log.ops->why(n->cfg.log.self));
-}
-
-/* The feed goes on after the ledger's last committed step, heard from the ledger. */
-static bool source_place(keel_service *n)
-{
-    const node_peer *ledger = node_peer_of(n, "ledger");
-    if (ledger == NULL || ledger->heard_ns == 0) {
-        n->pristine = n->app_open; /* asked again soon; nothing was done to the app */
-        return wait_for(n, "waiting for the ledger's last step", "");
-    }
-    n->done = ledger->step_done;
-    return true;
+    return node_wait_for(n, "log cannot be read", n->cfg.log.ops->why(n->cfg.log.self));
 }
 
 bool node_recover(keel_service *n)
@@ -463,28 +451,30 @@ bool node_recover(keel_service *n)
     n->snapshot_step = 0;
     const keel_status opened = n->pristine ? KEEL_OK : open_app(n, &err);
     if (opened == KEEL_EUNAVAIL) /* a resource, not the configuration: it may come back */
-        return wait_for(n, "cannot open", err.text);
+        return node_wait_for(n, "cannot open", err.text);
     if (opened != KEEL_OK) {
         node_state(n, KEEL_STATE_FAILED, err.text);
         return false;
     }
-    n->pristine = false;
-    if (n->spec->is_source && !source_place(n))
+    if ((n->spec->is_source && !node_source_place(n)) || !node_log_reaches_books(n)) {
+        n->pristine = true; /* tried again soon; nothing was done to the app */
         return false;
+    }
+    n->pristine = false;
     if (n->spec->resume != NULL && n->spec->resume(n, n->app, &n->done) != KEEL_OK)
-        return wait_for(n, "books cannot be read", n->blame);
+        return node_wait_for(n, "books cannot be read", n->blame);
     if (n->spec->load != NULL && n->spec->commit == NULL) {
         const keel_status found = load_snapshot(n);
         if (found == KEEL_EUNAVAIL && !in_cache(n)) /* without a cache: from step 0 */
-            return wait_for_log(n);
+            return node_wait_for_log(n);
     }
     if (read_tops(n) != KEEL_OK)
-        return wait_for_log(n);
+        return node_wait_for_log(n);
     if (fold_own(n) != KEEL_OK)
-        return wait_for_log(n);
+        return node_wait_for_log(n);
     if (n->spec->desk != NULL && n->spec->desk->recovered != NULL &&
         n->spec->desk->recovered(n, n->app) != KEEL_OK)
-        return wait_for_log(n);
+        return node_wait_for_log(n);
     read_last_values(n);
     node_stage(n, KEEL_STAGE_RECOVERING);
     n->epoch_ns = n->cfg.wall_ns(n->cfg.clock_arg);

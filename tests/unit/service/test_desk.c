@@ -364,16 +364,17 @@ static keel_settings settings;
 static keel_universe universe;
 static keel_host *host;
 
-static void start(const char *mode)
+/* `more`: further keys of section run. */
+static void start_with(const char *mode, const char *more)
 {
     static char path[] = "/tmp/keel-desk-XXXXXX";
     keel_err err = {0};
     const int fd = mkstemp(path);
     cr_assert(fd >= 0);
     dprintf(fd,
-            "run: {id: t, mode: %s, pace: 100ms}\n"
+            "run: {id: t, mode: %s, pace: 100ms%s}\n"
             "universe: {bar: 1s, instruments: [{symbol: A}]}\n",
-            mode);
+            mode, more);
     close(fd);
     const keel_config_sources sources = {path, NULL, 0, NULL};
     config = keel_config_load(&sources, &err);
@@ -395,6 +396,11 @@ static void start(const char *mode)
                                .log_level = KEEL_LOG_ERROR};
     host = keel_host_new(&cfg, &err);
     cr_assert_not_null(host, "%s", err.text);
+}
+
+static void start(const char *mode)
+{
+    start_with(mode, "");
 }
 
 static void stop(void)
@@ -532,6 +538,22 @@ Test(desk, G2_live_gives_up_an_answer_that_does_not_come, .fini = stop)
     outside.pending = 1;
     turn_for(100);
     cr_assert_eq(count_of("v1.decision."), 2);
+}
+
+/* The deadline counts from the row: a decision that is made between two rows, and belongs to the
+ * step of the second, does not make its readers go on without those who wait for that row. */
+Test(desk, live_nobody_is_passed_over_for_a_decision_before_the_row, .fini = stop)
+{
+    start_with("live", ", step_deadline: 20ms");
+    turn_for(500);
+    for (int i = 0; i < 10; i++) {
+        outside.pending = 1;
+        turn_for(100);
+    }
+    cr_assert_eq(count_of("v1.decision."), 10);
+    for (int i = 0; i < 4; i++)
+        cr_assert_eq(keel_host_counted(host, specs[i]->name, "steps_passed_over"), 0, "%s",
+                     specs[i]->name);
 }
 
 Test(desk, R1_live_an_open_step_goes_on_where_the_log_left_it, .fini = stop)
