@@ -94,7 +94,7 @@ struct keel_intake_desk {
     size_t pending;
     int chosen; /* not had yet */
     bool by_arrival;
-    int turn; /* in by_name: whose receipts are had */
+    int turn;                  /* in by_name: whose receipts are had */
     keel_intake_range *ranges; /* n * INTAKE_RANGES_EACH */
 
     intake_refusal refusals[KEEL_INTAKE_REFUSALS_MAX];
