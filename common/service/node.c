@@ -170,6 +170,20 @@ static bool has_line(const keel_service *n)
     return n->spec->line != NULL && !(n->spec->is_source && !node_is_lockstep(n));
 }
 
+/* Questions are counted in the step of who asks. */
+static void add_calls(keel_service *n)
+{
+    const keel_sub *calls = n->spec->desk != NULL ? n->spec->desk->calls : NULL;
+    for (; calls != NULL && calls->on != NULL; calls++) {
+        node_publisher *p = publisher_for(n, keel_topic_describe(calls->topic)->publisher);
+        if (p == NULL || !node_desk_counts(n, calls->topic))
+            continue;
+        KEEL_ASSERT(!p->has_calls && p->topics_n < KEEL_STEPS_TOPICS_MAX);
+        KEEL_ASSERT(keel_topic_make(calls->topic, &n->keys, p->topics[p->topics_n]) == KEEL_OK);
+        p->has_calls = true;
+    }
+}
+
 static void make_line(keel_service *n)
 {
     int topics[KEEL_STEPS_PUBLISHERS_MAX];
@@ -187,8 +201,9 @@ static void make_line(keel_service *n)
         n->cfg.bus.ops->subscribe(n->cfg.bus.self, p->topics[p->topics_n]);
         p->subs[p->topics_n++] = i;
     }
+    add_calls(n);
     for (int p = 0; p < n->publishers_n; p++)
-        topics[p] = n->publishers[p].topics_n;
+        topics[p] = n->publishers[p].topics_n + n->publishers[p].has_calls;
     if (n->publishers_n > 0)
         n->steps = keel_steps_new(n->publishers_n, topics);
 }
@@ -374,6 +389,8 @@ static void handle_messages(keel_service *n, int p, uint64_t step, bool late)
     const int count = keel_steps_count(n->steps, p, step);
     for (int i = 0; i < count; i++) {
         const keel_held h = keel_steps_at(n->steps, p, step, i);
+        if (h.topic == n->publishers[p].topics_n) /* a question: it was answered */
+            continue;
         const keel_sub *sub = &n->spec->subs[n->publishers[p].subs[h.topic]];
         if (is_taken(n, sub->topic, late))
             node_dispatch(n, sub, n->publishers[p].topics[h.topic], h.frame, h.len);
@@ -440,7 +457,7 @@ static bool take_entry(keel_service *n)
     const uint64_t step = node_open_step(n) + (uint64_t)(int64_t)l->delta;
     if (!n->handled) {
         const bool closed =
-            keel_steps_closed(n->steps, p, step) ||
+            (keel_steps_closed(n->steps, p, step) && node_desk_answered(n, p, step)) ||
             (n->cfg.without & KEEL_WITHOUT_S1 && keel_steps_count(n->steps, p, step) > 0);
         note_known(n);
         if (!closed && (!deadline_passed(n, l) || !pass_over(n, l, p, step))) {

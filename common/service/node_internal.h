@@ -31,6 +31,7 @@ typedef struct node_publisher {
     const char *name;
     int delta;
     int topics_n;
+    bool has_calls;                                     /* topics[topics_n] are its questions */
     int subs[KEEL_STEPS_TOPICS_MAX];                    /* index in spec->subs */
     char topics[KEEL_STEPS_TOPICS_MAX][KEEL_TOPIC_MAX]; /* filled */
     uint64_t asked_to;                                  /* S4: the last Resend that was sent */
@@ -298,8 +299,13 @@ void node_desk_call(keel_service *n, keel_topic kind, const keel_envelope *e, co
                     size_t len);
 void node_desk_open(keel_service *n);   /* a step begins */
 bool node_desk_answer(keel_service *n); /* questions that have come; true when one was handled */
-bool node_desk_round(keel_service *n);  /* lockstep: true when the step's round is over */
-bool node_desk_live(keel_service *n);   /* live: true when something was done */
+/* Lockstep: whether this service answers the questions of the topic, so that a step is not over
+ * before all of them were. */
+bool node_desk_counts(const keel_service *n, keel_topic topic);
+/* Were all that are counted in the publisher's closed step? */
+bool node_desk_answered(const keel_service *n, int publisher, uint64_t step);
+bool node_desk_round(keel_service *n); /* lockstep: true when the step's round is over */
+bool node_desk_live(keel_service *n);  /* live: true when something was done */
 bool node_desk_is_deciding(const keel_service *n);
 bool node_desk_flush(keel_service *n);
 keel_status node_desk_restage(keel_service *n); /* KEEL_EUNAVAIL: the log cannot be read now */

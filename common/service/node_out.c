@@ -373,7 +373,7 @@ bool node_end_step(keel_service *n)
     keel_step_end end = {.step = node_open_step(n), .close_ns = n->event_ns};
     size_t len = 0;
     for (int i = 0; i < n->pubs_n; i++) {
-        if (n->pubs[i].count == 0 || !has_last_value(n->pubs[i].topic))
+        if (n->pubs[i].count == 0)
             continue;
         keel_step_mark *mark = &end.marks[end.marks_n++];
         memcpy(mark->topic, n->pubs[i].text, sizeof mark->topic);

@@ -136,9 +136,7 @@ static size_t pack_state(keel_service *n, uint8_t **state)
 static uint8_t *pack_outputs(keel_service *n, keel_snapshot_record *s)
 {
     size_t total = 0, at = 0;
-    int frames = keel_ring_count(n->ring, s->step);
-    if (frames > KEEL_SNAPSHOT_OUTPUTS_MAX) /* who asks for that step goes back to an older one */
-        frames = 0;
+    const int frames = keel_ring_count(n->ring, s->step);
     for (int i = 0; i < frames; i++) {
         const keel_ring_frame f = keel_ring_at(n->ring, s->step, i);
         total += 4 + strlen(f.topic) + f.len;
@@ -177,8 +175,12 @@ static bool snapshot_owed(const keel_service *n)
            n->done % snapshot_every(n) == 0;
 }
 
+/* KEEL_ETOOBIG: more outputs, or bytes, than a snapshot has room for. Without all of them it would
+ * be no place to start from: who asks for its step would be sent back to it for ever. */
 static keel_status take_snapshot(keel_service *n)
 {
+    if (keel_ring_count(n->ring, n->done) > KEEL_SNAPSHOT_OUTPUTS_MAX)
+        return KEEL_ETOOBIG;
     keel_snapshot_record *s = keel_xcalloc(1, sizeof *s);
     uint8_t *state = NULL;
     size_t len = 0;

@@ -37,7 +37,7 @@ static void sort_names(keel_intake_desk *desk)
 
 keel_intake_desk *keel_intake_new(const keel_intake_cfg *cfg, keel_err *err)
 {
-    enum { BYTES_MIN = 32 << 10, BYTES_MAX = 1 << 30, RANGES_EACH = 4 };
+    enum { BYTES_MIN = 32 << 10, BYTES_MAX = 1 << 30 };
     const size_t asked = cfg->bytes > 0 ? cfg->bytes : KEEL_INTAKE_BYTES;
     const size_t bytes = asked < BYTES_MIN ? BYTES_MIN : asked < BYTES_MAX ? asked : BYTES_MAX;
     if (cfg->strategies_n < 0 || cfg->strategies_n > KEEL_STRATEGIES_MAX) {
@@ -56,8 +56,7 @@ keel_intake_desk *keel_intake_new(const keel_intake_cfg *cfg, keel_err *err)
     desk->strategies = keel_xcalloc(n, sizeof *desk->strategies);
     desk->by_name = keel_xcalloc(n, sizeof *desk->by_name);
     desk->clients = keel_xcalloc(n, sizeof *desk->clients);
-    desk->ranges_cap = cfg->strategies_n * RANGES_EACH;
-    desk->ranges = keel_xcalloc(n * RANGES_EACH, sizeof *desk->ranges);
+    desk->ranges = keel_xcalloc(n * INTAKE_RANGES_EACH, sizeof *desk->ranges);
     desk->blocks_n = (uint32_t)(bytes / INTAKE_BLOCK);
     desk->blocks = keel_xcalloc(desk->blocks_n, INTAKE_BLOCK);
     desk->fresh = 1;

@@ -178,6 +178,7 @@ typedef struct deciding {
 static struct {
     bool locked; /* lockstep: gather waits */
     int pending; /* live: rounds that wait to be gathered */
+    int burst;   /* decisions more, in step 16 */
     int modes_n; /* the dead-man rule's calls */
     keel_trading_mode modes[STOPS_MAX];
 } outside;
@@ -217,6 +218,8 @@ static keel_status decide(keel_service *svc, void *arg, uint64_t step)
         return KEEL_EUNAVAIL;
     if (d->answered > 0)
         KEEL_TRY(decide_one(svc, d, d->answer));
+    for (int i = 0; step == 16 && d->asked == 0 && i < outside.burst; i++)
+        KEEL_TRY(decide_one(svc, d, "one of many"));
     if (d->asked == d->wanted)
         return KEEL_OK;
     snprintf(text, sizeof text, "question %d.%d after %d", (int)step, (int)d->asked,
@@ -318,6 +321,7 @@ static int conflicts;       /* decisions published twice with other bytes */
 static int asked_otherwise; /* questions or answers; in live mode a restart may ask anew */
 static keel_rng rng;
 static double loss;
+static const char *lost; /* topics that begin so never arrive; NULL = none */
 
 /* One payload under each (topic, step, index), however often it is published. */
 static void tap(void *arg, const char *service, const char *topic, const uint8_t *frame, size_t len)
@@ -354,7 +358,8 @@ static keel_hub_fate lossy(void *arg, int from, int to, const char *topic)
     (void)arg;
     (void)from;
     (void)to;
-    (void)topic;
+    if (lost != NULL && strncmp(topic, lost, strlen(lost)) == 0)
+        return KEEL_HUB_LOSE;
     return keel_rng_uniform(&rng) < loss ? KEEL_HUB_LOSE : KEEL_HUB_DELIVER;
 }
 
@@ -408,6 +413,7 @@ static void stop(void)
     keel_host_free(&host);
     keel_config_free(&config);
     loss = 0.0;
+    lost = NULL;
 }
 
 static const char *text_of(const char *topic, uint64_t step, uint32_t index)
@@ -484,6 +490,47 @@ Test(desk, P5_deaths_change_no_question_answer_or_decision, .fini = stop)
     }
     cr_assert_gt(kills, 20);
     check_lockstep();
+}
+
+/* Risk begins anew and hears all of a step but its questions; then the coordinator begins anew too,
+ * and asks them for an answer that it cannot have from anyone but risk. */
+Test(desk, S5_a_step_is_not_over_before_its_questions_were_answered, .fini = stop)
+{
+    keel_err err = {0};
+    start("lockstep");
+    while (keel_host_done(host, "strategy-coordinator") < 9)
+        keel_host_turn(host);
+    keel_host_kill(host, "risk");
+    cr_assert_eq(keel_host_start(host, "risk", &err), KEEL_OK);
+    lost = "v1.riskcheck.";
+    for (int i = 0; i < 2000; i++)
+        keel_host_turn(host);
+    lost = NULL;
+    keel_host_kill(host, "strategy-coordinator");
+    cr_assert_eq(keel_host_start(host, "strategy-coordinator", &err), KEEL_OK);
+    cr_assert_eq(keel_host_run(host, TURNS), KEEL_EEND, "coordinator %d, awaits %s",
+                 (int)keel_host_done(host, "strategy-coordinator"),
+                 keel_host_awaited(host, "strategy-coordinator"));
+    check_lockstep();
+}
+
+/* The step of a snapshot is asked for again, and the snapshot must have all of it (S3). */
+Test(desk, S3_a_busy_step_of_a_snapshot_is_had_again, .fini = stop)
+{
+    keel_err err = {0};
+    start("lockstep");
+    outside.burst = 3000;
+    while (keel_host_done(host, "strategy-coordinator") < 16)
+        keel_host_turn(host);
+    keel_host_kill(host, "feed");
+    for (int i = 0; i < 300; i++)
+        keel_host_turn(host);
+    keel_host_kill(host, "strategy-coordinator");
+    cr_assert_eq(keel_host_start(host, "strategy-coordinator", &err), KEEL_OK);
+    cr_assert_eq(keel_host_start(host, "feed", &err), KEEL_OK);
+    cr_assert_eq(keel_host_run(host, 20000), KEEL_EEND, "feed %d awaits %s",
+                 (int)keel_host_done(host, "feed"), keel_host_awaited(host, "feed"));
+    cr_assert_eq(conflicts, 0);
 }
 
 Test(desk, a_strategy_that_is_awaited_is_named, .fini = stop)
