@@ -88,6 +88,7 @@ typedef struct node_pub {
     uint8_t *last; /* owned: the newest frame, sent again to who subscribes */
     size_t last_len;
     size_t last_cap;
+    bool is_last_fresh; /* not yet queued to the cache */
 } node_pub;
 
 typedef struct node_seq {

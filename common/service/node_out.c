@@ -299,9 +299,21 @@ static void send_out(keel_service *n, const node_out *o)
     if (has_last_value(o->topic) &&
         e.step >= pub->guard_step) { /* P9: a replayed step does not overwrite a newer value */
         node_keep_last(pub, n->frame, len);
-        n->cfg.cache.ops->set_last(n->cfg.cache.self, pub->text, n->frame, len);
-        n->cache_queued = true;
+        pub->is_last_fresh = true;
         pub->guard_step = e.step;
+    }
+}
+
+/* To the cache only the newest of each topic, however many left just now. */
+static void queue_last_values(keel_service *n)
+{
+    for (int i = 0; i < n->pubs_n; i++) {
+        node_pub *p = &n->pubs[i];
+        if (!p->is_last_fresh)
+            continue;
+        n->cfg.cache.ops->set_last(n->cfg.cache.self, p->text, p->last, p->last_len);
+        n->cache_queued = true;
+        p->is_last_fresh = false;
     }
 }
 
@@ -364,6 +376,7 @@ bool node_flush(keel_service *n)
     for (int i = 0; i < n->staged->n; i++)
         if (!n->staged->outs[i].absent)
             send_out(n, &n->staged->outs[i]);
+    queue_last_values(n);
     node_outs_reset(n);
     return true;
 }

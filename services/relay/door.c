@@ -460,6 +460,12 @@ static void adopt_keys(relay_door *door)
                  keel_obs_quote(door->cfg.obs, fresh->refused.text));
 }
 
+/* Asking a socket that is empty costs system calls. */
+static bool is_ready(const zmq_pollitem_t *item)
+{
+    return (item->revents & ZMQ_POLLIN) != 0;
+}
+
 bool relay_door_turn(relay_door *door, int extra_fd, int timeout_ms)
 {
     zmq_pollitem_t items[SOCKETS + 1] = {0};
@@ -472,16 +478,18 @@ bool relay_door_turn(relay_door *door, int extra_fd, int timeout_ms)
                    left_ms < timeout_ms ? left_ms : timeout_ms);
     adopt_keys(door);
     uint8_t spare[KEEL_TOPIC_MAX + 1]; /* who of the services joined is nothing to the relay */
-    for (int i = 0; i < BATCH && from_reader(door); i++)
+    for (int i = 0; is_ready(&items[OUT]) && i < BATCH && from_reader(door); i++)
         ;
-    for (int i = 0; i < BATCH && from_inside(door); i++)
+    for (int i = 0; is_ready(&items[IN_INSIDE]) && i < BATCH && from_inside(door); i++)
         ;
-    for (int i = 0; i < BATCH && from_sender(door); i++)
+    for (int i = 0; is_ready(&items[IN]) && i < BATCH && from_sender(door); i++)
         ;
-    for (int i = 0; i < BATCH && (from_events(door, EVENTS_OUT) | from_events(door, EVENTS_IN));
+    for (int i = 0; (is_ready(&items[EVENTS_OUT]) || is_ready(&items[EVENTS_IN])) && i < BATCH &&
+                    (from_events(door, EVENTS_OUT) | from_events(door, EVENTS_IN));
          i++)
         ;
-    while (zmq_recv(door->sockets[OUT_INSIDE], spare, sizeof spare, ZMQ_DONTWAIT) >= 0)
+    while (is_ready(&items[OUT_INSIDE]) &&
+           zmq_recv(door->sockets[OUT_INSIDE], spare, sizeof spare, ZMQ_DONTWAIT) >= 0)
         ;
     count_refused_keys(door);
     const int64_t now_ns = clock_ns(CLOCK_MONOTONIC);

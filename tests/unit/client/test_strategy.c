@@ -161,6 +161,24 @@ Test(strategy, hands_out_decisions_once_though_they_are_repeated)
             cr_assert_neq(event.kind, KEEL_EVENT_DECISION);
 }
 
+Test(strategy, hands_out_every_decision_however_late_it_is_asked)
+{
+    enum { N = 3000 };
+    int told = 0;
+    start(false, 1);
+    join();
+    await(KEEL_EVENT_JOINED);
+    for (int i = 0; i < N; i++) {
+        (void)say();
+        if (i % 50 == 0 && keel_strategy_next(s, 0, &event) == KEEL_OK)
+            told += event.kind == KEEL_EVENT_DECISION;
+    }
+    nanosleep(&(struct timespec){1, 0}, NULL); /* decisions pile up, unread */
+    for (; told < N; told++)
+        await(KEEL_EVENT_DECISION);
+    cr_expect_eq(look().decisions_missed, 0);
+}
+
 Test(strategy, refuses_a_bad_signal_by_its_field)
 {
     start(false, 1);
