@@ -228,7 +228,7 @@ unsigned keel_outbox_on_ack(keel_outbox *o, const keel_ack *ack, int64_t now_ns)
     const keel_reason_code refusal = ack->refusal.code;
     if (o->state == KEEL_OUTBOX_SUPERSEDED || strcmp(ack->strategy, o->strategy) != 0)
         return 0;
-    if (refusal == KEEL_REASON_UNKNOWN_STRATEGY)
+    if (refusal == KEEL_REASON_UNKNOWN_STRATEGY || refusal == KEEL_REASON_STRATEGY_INACTIVE)
         return ack->epoch_ns == o->epoch_ns || ack->epoch_ns == 0 ? refuse(o) : 0;
     if (ack->epoch_ns > o->epoch_ns ||
         (ack->epoch_ns == o->epoch_ns && refusal == KEEL_REASON_EPOCH_SUPERSEDED))
@@ -247,10 +247,6 @@ unsigned keel_outbox_on_ack(keel_outbox *o, const keel_ack *ack, int64_t now_ns)
         o->hello_due_ns = now_ns + KEEL_HELLO_IDLE_NS;
         changed |= KEEL_OUTBOX_NOW_SERVED;
     }
-    const bool inactive = refusal == KEEL_REASON_STRATEGY_INACTIVE;
-    if (inactive && !o->inactive)
-        changed |= KEEL_OUTBOX_NOW_REFUSED;
-    o->inactive = inactive;
     return changed;
 }
 

@@ -31,7 +31,7 @@ typedef struct keel_outbox keel_outbox;
 typedef enum keel_outbox_state {
     KEEL_OUTBOX_HELLO,      /* this epoch is not acknowledged yet */
     KEEL_OUTBOX_SERVED,     /* signals flow, as far as the credit goes */
-    KEEL_OUTBOX_REFUSED,    /* the strategy is not known; asked again each second */
+    KEEL_OUTBOX_REFUSED,    /* the strategy is not known, or not active; asked again each second */
     KEEL_OUTBOX_SUPERSEDED, /* a newer client of this strategy is at work: nothing is sent again */
 } keel_outbox_state;
 
@@ -55,7 +55,7 @@ typedef struct keel_outbox_item {
 enum {
     KEEL_OUTBOX_NOW_SERVED = 1 << 0,     /* was not served before */
     KEEL_OUTBOX_PROGRESS = 1 << 1,       /* signals were acknowledged */
-    KEEL_OUTBOX_NOW_REFUSED = 1 << 2,    /* not known, or known and inactive: see the Ack */
+    KEEL_OUTBOX_NOW_REFUSED = 1 << 2,    /* not known or not active: see the Ack */
     KEEL_OUTBOX_NOW_SUPERSEDED = 1 << 3, /* for ever */
     KEEL_OUTBOX_EPOCH_USED = 1 << 4,     /* numbers of this epoch were used by another client: the
                                             caller has to begin a later epoch */
@@ -73,7 +73,7 @@ void keel_outbox_rejoin(keel_outbox *outbox);
 
 /* Append a signal; strategy, epoch and number are filled in, *seq (may be NULL) is its number.
  *   KEEL_ENOSPC    KEEL_OUTBOX_MAX are not acknowledged
- *   KEEL_EREFUSED  the strategy is not known to the coordinator
+ *   KEEL_EREFUSED  the coordinator does not know the strategy, or it is not active
  *   KEEL_ESTALE    superseded
  * Cost: one copy. */
 KEEL_MUST_CHECK keel_status keel_outbox_push(keel_outbox *outbox, const keel_signal *signal,

@@ -454,7 +454,7 @@ static keel_status may_publish(keel_strategy *s, keel_err *err)
     if (keel_outbox_state_of(s->outbox) == KEEL_OUTBOX_SUPERSEDED)
         return keel_err_set(err, KEEL_ESTALE, "a newer client of %s is at work", s->name);
     if (keel_outbox_state_of(s->outbox) == KEEL_OUTBOX_REFUSED)
-        return keel_err_set(err, KEEL_EREFUSED, "the run does not know strategy %s", s->name);
+        return keel_err_set(err, KEEL_EREFUSED, "%s: %s", s->name, s->refusal.text);
     if (s->lockstep && s->open_step == 0)
         return keel_err_set(err, KEEL_EORDER,
                             "no step is open: publish between a row and close_step");

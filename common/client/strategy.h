@@ -47,8 +47,10 @@ enum {
 };
 
 typedef struct keel_strategy_cfg {
-    const char *name;         /* the strategy, as the run's configuration calls it; required */
-    const char *run_dir;      /* a run on this machine: fills in the next four, as far as NULL: */
+    const char *name; /* the strategy, as the run's configuration calls it; required */
+    /* A run on this machine, or a client's folder, whose file `door` has two addresses. Fills in
+     * the next four, as far as they are NULL: */
+    const char *run_dir;
     const char *out_endpoint; /* ipc://{run_dir}/door-out.sock; or tcp://host:7180 */
     const char *in_endpoint;  /* ipc://{run_dir}/door-in.sock; or tcp://host:7181 */
     const char *server_key;   /* {run_dir}/keys/door.public: the door's public key */
@@ -71,7 +73,7 @@ typedef enum keel_event_kind {
     KEEL_EVENT_PORTFOLIO,  /* portfolio: books, positions, cash */
     KEEL_EVENT_ACKED,      /* seq: signals up to it are in the coordinator's log */
     KEEL_EVENT_CUT_OFF,    /* nothing was heard of the door for a second; JOINED follows one day */
-    KEEL_EVENT_REFUSED,    /* reason: the strategy is unknown, or inactive: nothing is traded */
+    KEEL_EVENT_REFUSED,    /* reason: the strategy is unknown, or not active; JOINED if that ends */
     KEEL_EVENT_SUPERSEDED, /* a newer client of this strategy is at work; this one has ended */
 } keel_event_kind;
 
@@ -132,6 +134,7 @@ typedef struct keel_strategy_link {
  *   KEEL_EREFUSED  the door does not accept the key
  *   KEEL_EEXIST, KEEL_EFORMAT, KEEL_EUNKNOWN, KEEL_ETOOBIG  the outbox: outbox_file.h
  *   KEEL_EIO       a key file, the outbox file, a socket
+ *   KEEL_EFORMAT   also: {run_dir}/door does not hold two addresses
  * Owned: end with keel_strategy_close. */
 KEEL_MUST_CHECK keel_strategy *keel_strategy_open(const keel_strategy_cfg *cfg, keel_err *err);
 
@@ -148,7 +151,7 @@ void keel_strategy_close(keel_strategy **strategy);
  *   KEEL_EINVAL, KEEL_ERANGE, KEEL_ENONFINITE  a field, named in *err (may be NULL)
  *   KEEL_EORDER    lockstep: no step is open
  *   KEEL_ENOSPC    still no room
- *   KEEL_EREFUSED  the coordinator does not know this strategy
+ *   KEEL_EREFUSED  the coordinator does not know this strategy, or it is not active
  *   KEEL_ESTALE    superseded
  *   KEEL_EIO       the outbox file cannot be written: the signal is not accepted
  * Cost: one copy, one encoding; with an outbox file one write, and one fdatasync for all signals

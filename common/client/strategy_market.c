@@ -54,7 +54,7 @@ static bool lacks_universe(const keel_strategy *s)
     return !s->universe_known && s->rows.newest > 0 && (s->wants & KEEL_WANT_ROWS) != 0;
 }
 
-/* A used-up answer and a hole are asked about at once; otherwise what is missing may be under way. */
+/* A used-up answer and a hole are asked about at once; else what is missing may be under way. */
 static int64_t rows_due_ns(const strategy_rows *r)
 {
     if (!lacks_rows(r))

@@ -201,7 +201,10 @@ static void print_topics(const keel_service_spec *spec)
 }
 
 #ifdef KEEL_FAULTS
-/* Test builds: a file of two words, mapped, arms a death: stage, and passes of it until then. */
+/* Test builds: a file of three words, mapped. The first two arm a death: stage, and passes of it
+ * until then; the third, read at the start, are rules to switch off (KEEL_WITHOUT_*). */
+enum { FAULT_WORDS = 3 };
+
 static void die_if_armed(void *arg, keel_stage stage)
 {
     volatile int32_t *armed = arg;
@@ -218,11 +221,13 @@ static void map_faults(const keel_service_spec *spec, const char *dir, keel_node
     const int fd = open(path, O_RDWR | O_CLOEXEC);
     if (fd < 0)
         return;
-    void *page = mmap(NULL, 2 * sizeof(int32_t), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    void *page =
+        mmap(NULL, FAULT_WORDS * sizeof(int32_t), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
     close(fd);
     if (page != MAP_FAILED) {
         cfg->at_stage = die_if_armed;
         cfg->stage_arg = page;
+        cfg->without = (unsigned)((const int32_t *)page)[2];
     }
 }
 #endif

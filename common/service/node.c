@@ -170,6 +170,20 @@ static bool has_line(const keel_service *n)
     return n->spec->line != NULL && !(n->spec->is_source && !node_is_lockstep(n));
 }
 
+/* Questions are counted in the step of who asks. */
+static void add_calls(keel_service *n)
+{
+    const keel_sub *calls = n->spec->desk != NULL ? n->spec->desk->calls : NULL;
+    for (; calls != NULL && calls->on != NULL; calls++) {
+        node_publisher *p = publisher_for(n, keel_topic_describe(calls->topic)->publisher);
+        if (p == NULL || !node_desk_counts(n, calls->topic))
+            continue;
+        KEEL_ASSERT(!p->has_calls && p->topics_n < KEEL_STEPS_TOPICS_MAX);
+        KEEL_ASSERT(keel_topic_make(calls->topic, &n->keys, p->topics[p->topics_n]) == KEEL_OK);
+        p->has_calls = true;
+    }
+}
+
 static void make_line(keel_service *n)
 {
     int topics[KEEL_STEPS_PUBLISHERS_MAX];
@@ -187,8 +201,9 @@ static void make_line(keel_service *n)
         n->cfg.bus.ops->subscribe(n->cfg.bus.self, p->topics[p->topics_n]);
         p->subs[p->topics_n++] = i;
     }
+    add_calls(n);
     for (int p = 0; p < n->publishers_n; p++)
-        topics[p] = n->publishers[p].topics_n;
+        topics[p] = n->publishers[p].topics_n + n->publishers[p].has_calls;
     if (n->publishers_n > 0)
         n->steps = keel_steps_new(n->publishers_n, topics);
 }
@@ -359,15 +374,26 @@ static int publisher_number(const keel_service *n, const char *name)
     return -1;
 }
 
-static void handle_messages(keel_service *n, int p, uint64_t step, bool records_only)
+/* In live mode decisions that do not come along the line are read from the log (R5), so what is
+ * late of them is no news. */
+static bool is_taken(const keel_service *n, keel_topic topic, bool late)
+{
+    if (!late)
+        return true;
+    return keel_topic_describe(topic)->topic_class == KEEL_CLASS_RECORD &&
+           !node_is_cumulative(n, topic);
+}
+
+static void handle_messages(keel_service *n, int p, uint64_t step, bool late)
 {
     const int count = keel_steps_count(n->steps, p, step);
     for (int i = 0; i < count; i++) {
         const keel_held h = keel_steps_at(n->steps, p, step, i);
-        const keel_sub *sub = &n->spec->subs[n->publishers[p].subs[h.topic]];
-        if (records_only && keel_topic_describe(sub->topic)->topic_class != KEEL_CLASS_RECORD)
+        if (h.topic == n->publishers[p].topics_n) /* a question: it was answered */
             continue;
-        node_dispatch(n, sub, n->publishers[p].topics[h.topic], h.frame, h.len);
+        const keel_sub *sub = &n->spec->subs[n->publishers[p].subs[h.topic]];
+        if (is_taken(n, sub->topic, late))
+            node_dispatch(n, sub, n->publishers[p].topics[h.topic], h.frame, h.len);
     }
 }
 
@@ -396,13 +422,15 @@ static bool deadline_passed(keel_service *n, const keel_line *l)
     return node_mono(n) - n->known_ns >= n->cfg.settings->step_deadline_ns;
 }
 
-/* Live: the step is known of as soon as anyone in the line has sent something of it. */
+/* Live: the step is known of once its row is, or, by who reads no rows, anything of it. Nothing
+ * else tells: decisions belong to the step that is open, and are made long before its row comes. */
 static void note_known(keel_service *n)
 {
     if (n->known_ns != 0 || node_is_lockstep(n))
         return;
+    const int feed = publisher_number(n, "feed");
     for (int p = 0; p < n->publishers_n; p++)
-        if (keel_steps_newest(n->steps, p) >= node_open_step(n)) {
+        if ((feed < 0 || p == feed) && keel_steps_newest(n->steps, p) >= node_open_step(n)) {
             n->known_ns = node_mono(n);
             return;
         }
@@ -429,7 +457,7 @@ static bool take_entry(keel_service *n)
     const uint64_t step = node_open_step(n) + (uint64_t)(int64_t)l->delta;
     if (!n->handled) {
         const bool closed =
-            keel_steps_closed(n->steps, p, step) ||
+            (keel_steps_closed(n->steps, p, step) && node_desk_answered(n, p, step)) ||
             (n->cfg.without & KEEL_WITHOUT_S1 && keel_steps_count(n->steps, p, step) > 0);
         note_known(n);
         if (!closed && (!deadline_passed(n, l) || !pass_over(n, l, p, step))) {
@@ -440,10 +468,14 @@ static bool take_entry(keel_service *n)
         }
         n->waiting_ns = 0;
         const int64_t start = node_mono(n);
-        if (!node_is_lockstep(n))
+        if (!node_is_lockstep(n)) {
             take_late(n, p);
-        if (closed)
+            node_read_cumulative(n, p, step - 1);
+        }
+        if (closed) {
             handle_messages(n, p, step, false);
+            node_note_cumulative(n, p, step);
+        }
         keel_journal_put_step(n->cfg.journal, KEEL_JOURNAL_CLOSED, step, (uint32_t)n->entry);
         if (l->on_closed != NULL)
             node_call_count(n, "step_refused", l->on_closed(n, n->app, node_open_step(n)));

@@ -3,8 +3,9 @@
  * Frames of clients go to their handlers on arrival. A round of deciding is: gather, decide, then
  * answer and decide until nothing more is asked. In lockstep there is one round in a step, after
  * the line and before on_step; in live mode one whenever something was gathered. Questions and
- * answers are messages of the step that no mark counts; they stay in the ring with it, so a Resend
- * brings them again. */
+ * answers are messages of the step; they stay in the ring with it, so a Resend brings them again.
+ * In lockstep a step is not over for who answers before it has answered all that the asker's
+ * StepEnd counts. */
 #include "common/base/assert.h"
 #include "common/service/node_internal.h"
 #include "common/wire/wire.h"
@@ -176,6 +177,24 @@ bool node_desk_answer(keel_service *n)
     return did;
 }
 
+bool node_desk_counts(const keel_service *n, keel_topic topic)
+{
+    return node_is_lockstep(n) && n->spec->desk != NULL && !decides(n) &&
+           sub_of(n->spec->desk->calls, topic) != NULL;
+}
+
+/* Who asks may have closed the step in an earlier life, and ask again in the next one: the answers
+ * must be there, whatever became of the questions meanwhile. */
+bool node_desk_answered(const keel_service *n, int publisher, uint64_t step)
+{
+    const node_publisher *p = &n->publishers[publisher];
+    const int count = p->has_calls ? keel_steps_count(n->steps, publisher, step) : 0;
+    uint32_t asked = 0;
+    for (int i = 0; i < count; i++)
+        asked += keel_steps_at(n->steps, publisher, step, i).topic == p->topics_n;
+    return asked <= n->desk.next_call;
+}
+
 /* ---- rounds ---- */
 
 void node_desk_open(keel_service *n)
@@ -282,13 +301,23 @@ static bool is_caught_up(const keel_service *n)
     return true;
 }
 
+/* Live: has the ledger gone on without the open step, and execution before it? What is decided now
+ * would come late to them; after a restart of theirs it would not come at all. */
+static bool is_passed_over(keel_service *n)
+{
+    const node_peer *ledger = node_peer_of(n, "ledger");
+    return ledger != NULL && ledger->step_done > node_open_step(n);
+}
+
 bool node_desk_live(keel_service *n)
 {
     bool any = false;
     if (!decides(n) || node_is_lockstep(n) || !n->opened || n->handled || n->stepped)
         return false;
+    if (!n->restaged) /* what the log holds of this step comes first */
+        return false;
     if (!n->desk.deciding) {
-        if (!node_desk_flush(n) || !is_caught_up(n))
+        if (!node_desk_flush(n) || !is_caught_up(n) || is_passed_over(n))
             return false;
         keel_arena_reset(&n->arena);
         if (n->spec->desk->gather(n, n->app, node_open_step(n), &any) != KEEL_OK || !any)

@@ -67,7 +67,7 @@ static int publisher_of(const keel_service *n, const char *name)
 
 static int topic_at(const node_publisher *p, const char *topic)
 {
-    for (int t = 0; t < p->topics_n; t++)
+    for (int t = 0; t < p->topics_n + p->has_calls; t++)
         if (strcmp(p->topics[t], topic) == 0)
             return t;
     return -1;
@@ -92,6 +92,15 @@ static void on_step_message(keel_service *n, const char *topic, const keel_envel
     }
     const keel_held held = {t, e->index, frame, len};
     count_put(n, keel_steps_put(n->steps, p, e->id.epoch_ns, e->step, &held));
+}
+
+/* The step only counts it: the desk has the bytes, and asks for them again. */
+static void on_call(keel_service *n, keel_topic kind, const char *topic, const keel_envelope *e,
+                    const uint8_t *frame, size_t len)
+{
+    if (node_desk_counts(n, kind))
+        on_step_message(n, topic, e, frame, 0);
+    node_desk_call(n, kind, e, frame, len);
 }
 
 static void on_step_end(keel_service *n, const keel_envelope *e)
@@ -143,6 +152,7 @@ static void on_heartbeat(keel_service *n, const keel_envelope *e)
     p->snapshot_step = h->snapshot_step;
     p->archived_step = h->archived_through_step;
     p->lockstep = h->lockstep;
+    p->recovered = h->state == KEEL_STATE_RUNNING || h->state == KEEL_STATE_DEGRADED;
     p->heard_ns = node_mono(n);
 }
 
@@ -176,7 +186,7 @@ static void route(keel_service *n, keel_topic kind, const char *topic, const kee
     else if (kind == KEEL_TOPIC_REQUEST)
         node_on_request(n, e);
     else if (keel_topic_describe(kind)->topic_class == KEEL_CLASS_CALL)
-        node_desk_call(n, kind, e, frame, len);
+        on_call(n, kind, topic, e, frame, len);
     else if (e->step > 0 && n->steps != NULL)
         on_step_message(n, topic, e, frame, len);
     else

@@ -31,12 +31,15 @@ typedef struct node_publisher {
     const char *name;
     int delta;
     int topics_n;
+    bool has_calls;                                     /* topics[topics_n] are its questions */
     int subs[KEEL_STEPS_TOPICS_MAX];                    /* index in spec->subs */
     char topics[KEEL_STEPS_TOPICS_MAX][KEEL_TOPIC_MAX]; /* filled */
     uint64_t asked_to;                                  /* S4: the last Resend that was sent */
     int64_t asked_ns;
     int64_t late_asked_ns;
     bool asked;
+    uint64_t read_step; /* live: where a topic whose records all count is read on in the log */
+    uint64_t read_index;
 } node_publisher;
 
 /* What heartbeats say of another process. */
@@ -48,6 +51,7 @@ typedef struct node_peer {
     uint64_t archived_step;
     int64_t heard_ns; /* monotonic; 0 = never */
     bool lockstep;
+    bool recovered; /* it is at work: its steps are those of its store */
 } node_peer;
 
 /* A staged output: published by the app, not yet sent. */
@@ -255,6 +259,9 @@ node_peer *node_peer_of(keel_service *n, const char *name);
 
 /* node_recover.c: start, snapshots, resends, trimming */
 bool node_recover(keel_service *n); /* true once NODE_WORKING */
+/* WARMING, with what is waited for; always false. */
+bool node_wait_for(keel_service *n, const char *what, const char *reason);
+bool node_wait_for_log(keel_service *n);
 void node_rewind(keel_service *n, uint64_t bound);
 /* P2: take the snapshot that is owed after this step. False: the log cannot be reached; call
  * again. */
@@ -262,14 +269,27 @@ bool node_snapshot(keel_service *n);
 void node_serve(keel_service *n);                                               /* answer resends */
 void node_ask_again(keel_service *n, int line);                                 /* S4 */
 void node_ask_late(keel_service *n, int publisher, uint64_t from, uint64_t to); /* R6 */
+/* R5, live: a topic whose records all count, not the newest alone: decisions. Hand over what the log
+ * has of it beyond what was handled, up to a step; note what came along the line. So neither a step
+ * that was passed over, nor one to which a publisher that started again has added, loses one. */
+bool node_is_cumulative(const keel_service *n, keel_topic topic);
+void node_read_cumulative(keel_service *n, int publisher, uint64_t to_step);
+void node_note_cumulative(keel_service *n, int publisher, uint64_t step);
 /* R5, live: the newest record of every topic read, from the log, before the first step is opened.
  * */
 keel_status node_catch_up(keel_service *n);
 void node_trim(keel_service *n);
+/* P3, R6: `step`, or less: records after it are still needed here. Who has passed a step over and
+ * not taken its records yet holds the horizon back. */
+uint64_t node_needs_after(const keel_service *n, uint64_t step);
 /* The record of `topic` that the log holds for the open step (P7). KEEL_ENOTFOUND: none;
  * KEEL_EUNAVAIL: cannot be known now. */
 keel_status node_stored_record(keel_service *n, keel_topic topic, keel_msg *msg);
 void node_send_resend(keel_service *n, const char *publisher, uint64_t from, uint64_t to);
+
+/* node_books.c: false: waited for */
+bool node_source_place(keel_service *n);      /* the feed goes on where the ledger is */
+bool node_log_reaches_books(keel_service *n); /* P10 */
 
 /* node_desk.c: clients, questions, rounds of deciding */
 void node_desk_subscribe(keel_service *n);
@@ -280,8 +300,13 @@ void node_desk_call(keel_service *n, keel_topic kind, const keel_envelope *e, co
                     size_t len);
 void node_desk_open(keel_service *n);   /* a step begins */
 bool node_desk_answer(keel_service *n); /* questions that have come; true when one was handled */
-bool node_desk_round(keel_service *n);  /* lockstep: true when the step's round is over */
-bool node_desk_live(keel_service *n);   /* live: true when something was done */
+/* Lockstep: whether this service answers the questions of the topic, so that a step is not over
+ * before all of them were. */
+bool node_desk_counts(const keel_service *n, keel_topic topic);
+/* Were all that are counted in the publisher's closed step? */
+bool node_desk_answered(const keel_service *n, int publisher, uint64_t step);
+bool node_desk_round(keel_service *n); /* lockstep: true when the step's round is over */
+bool node_desk_live(keel_service *n);  /* live: true when something was done */
 bool node_desk_is_deciding(const keel_service *n);
 bool node_desk_flush(keel_service *n);
 keel_status node_desk_restage(keel_service *n); /* KEEL_EUNAVAIL: the log cannot be read now */

@@ -267,13 +267,17 @@ void node_keep_last(node_pub *pub, const uint8_t *frame, size_t len)
 
 void node_welcome(keel_service *n)
 {
+    const char *beats = keel_topic_describe(KEEL_TOPIC_HEARTBEAT)->template_text;
     char prefix[KEEL_TOPIC_MAX];
-    while (n->cfg.bus.ops->joined(n->cfg.bus.self, prefix, sizeof prefix) == KEEL_OK)
+    while (n->cfg.bus.ops->joined(n->cfg.bus.self, prefix, sizeof prefix) == KEEL_OK) {
+        if (strncmp(beats, prefix, strlen(prefix)) == 0)
+            n->beat_due_ns = 0; /* who starts waits for the ledger's place (P10) */
         for (int i = 0; i < n->pubs_n; i++) {
             const node_pub *p = &n->pubs[i];
             if (p->last_len > 0 && strncmp(p->text, prefix, strlen(prefix)) == 0)
                 n->cfg.bus.ops->publish(n->cfg.bus.self, p->text, p->last, p->last_len);
         }
+    }
 }
 
 /* Of the newest value for who comes late: questions and answers are not one. */
@@ -382,7 +386,7 @@ bool node_end_step(keel_service *n)
     keel_step_end end = {.step = node_open_step(n), .close_ns = n->event_ns};
     size_t len = 0;
     for (int i = 0; i < n->pubs_n; i++) {
-        if (n->pubs[i].count == 0 || !has_last_value(n->pubs[i].topic))
+        if (n->pubs[i].count == 0)
             continue;
         keel_step_mark *mark = &end.marks[end.marks_n++];
         memcpy(mark->topic, n->pubs[i].text, sizeof mark->topic);

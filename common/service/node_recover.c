@@ -136,9 +136,7 @@ static size_t pack_state(keel_service *n, uint8_t **state)
 static uint8_t *pack_outputs(keel_service *n, keel_snapshot_record *s)
 {
     size_t total = 0, at = 0;
-    int frames = keel_ring_count(n->ring, s->step);
-    if (frames > KEEL_SNAPSHOT_OUTPUTS_MAX) /* who asks for that step goes back to an older one */
-        frames = 0;
+    const int frames = keel_ring_count(n->ring, s->step);
     for (int i = 0; i < frames; i++) {
         const keel_ring_frame f = keel_ring_at(n->ring, s->step, i);
         total += 4 + strlen(f.topic) + f.len;
@@ -177,8 +175,12 @@ static bool snapshot_owed(const keel_service *n)
            n->done % snapshot_every(n) == 0;
 }
 
+/* KEEL_ETOOBIG: more outputs, or bytes, than a snapshot has room for. Without all of them it would
+ * be no place to start from: who asks for its step would be sent back to it for ever. */
 static keel_status take_snapshot(keel_service *n)
 {
+    if (keel_ring_count(n->ring, n->done) > KEEL_SNAPSHOT_OUTPUTS_MAX)
+        return KEEL_ETOOBIG;
     keel_snapshot_record *s = keel_xcalloc(1, sizeof *s);
     uint8_t *state = NULL;
     size_t len = 0;
@@ -217,13 +219,22 @@ bool node_snapshot(keel_service *n)
     return node_hold_back(n, "snapshot cannot be written", n->cfg.log.ops->why(n->cfg.log.self));
 }
 
+uint64_t node_needs_after(const keel_service *n, uint64_t step)
+{
+    uint64_t oldest;
+    for (int p = 0; p < n->publishers_n; p++)
+        if (keel_steps_late(n->steps, p, &oldest, 1) > 0 && oldest <= step)
+            step = oldest - 1;
+    return step;
+}
+
 /* P3: trim only behind the horizon (the oldest of the newest snapshots) and what the ledger has. */
 void node_trim(keel_service *n)
 {
     static const char *const owners[] = {"execution", "optimizer", "risk", "strategy-coordinator"};
     uint64_t horizon = UINT64_MAX, archived = 0;
     for (size_t i = 0; i < sizeof owners / sizeof owners[0]; i++) {
-        uint64_t step = n->snapshot_step;
+        uint64_t step = node_needs_after(n, n->snapshot_step);
         if (strcmp(owners[i], n->spec->name) != 0) {
             const node_peer *p = node_peer_of(n, owners[i]);
             step = p != NULL ? p->snapshot_step : 0;
@@ -369,12 +380,15 @@ keel_status node_stored_record(keel_service *n, keel_topic topic, keel_msg *msg)
 
 /* ---- start ---- */
 
+static void start_cumulative(keel_service *n, int publisher, uint64_t first);
+
 static void restart_steps(keel_service *n)
 {
     uint64_t first[KEEL_STEPS_PUBLISHERS_MAX];
     for (int p = 0; p < n->publishers_n; p++) {
         first[p] = n->done + 1 + (uint64_t)(int64_t)n->publishers[p].delta;
         n->publishers[p].asked = false;
+        start_cumulative(n, p, first[p]);
     }
     if (n->steps != NULL)
         keel_steps_restart(n->steps, first);
@@ -418,27 +432,15 @@ static void journal_segment(keel_service *n)
     keel_free(&state);
 }
 
-static bool wait_for(keel_service *n, const char *what, const char *reason)
+bool node_wait_for(keel_service *n, const char *what, const char *reason)
 {
     node_state_of(n, KEEL_STATE_WARMING, what, reason);
     return false;
 }
 
-static bool wait_for_log(keel_service *n)
+bool node_wait_for_log(keel_service *n)
 {
-    return wait_for(n, "log cannot be read", n->cfg.log.ops->why(n->cfg.log.self));
-}
-
-/* The feed goes on after the ledger's last committed step, heard from the ledger. */
-static bool source_place(keel_service *n)
-{
-    const node_peer *ledger = node_peer_of(n, "ledger");
-    if (ledger == NULL || ledger->heard_ns == 0) {
-        n->pristine = n->app_open; /* asked again soon; nothing was done to the app */
-        return wait_for(n, "waiting for the ledger's last step", "");
-    }
-    n->done = ledger->step_done;
-    return true;
+    return node_wait_for(n, "log cannot be read", n->cfg.log.ops->why(n->cfg.log.self));
 }
 
 bool node_recover(keel_service *n)
@@ -451,28 +453,30 @@ bool node_recover(keel_service *n)
     n->snapshot_step = 0;
     const keel_status opened = n->pristine ? KEEL_OK : open_app(n, &err);
     if (opened == KEEL_EUNAVAIL) /* a resource, not the configuration: it may come back */
-        return wait_for(n, "cannot open", err.text);
+        return node_wait_for(n, "cannot open", err.text);
     if (opened != KEEL_OK) {
         node_state(n, KEEL_STATE_FAILED, err.text);
         return false;
     }
-    n->pristine = false;
-    if (n->spec->is_source && !source_place(n))
+    if ((n->spec->is_source && !node_source_place(n)) || !node_log_reaches_books(n)) {
+        n->pristine = true; /* tried again soon; nothing was done to the app */
         return false;
+    }
+    n->pristine = false;
     if (n->spec->resume != NULL && n->spec->resume(n, n->app, &n->done) != KEEL_OK)
-        return wait_for(n, "books cannot be read", n->blame);
+        return node_wait_for(n, "books cannot be read", n->blame);
     if (n->spec->load != NULL && n->spec->commit == NULL) {
         const keel_status found = load_snapshot(n);
         if (found == KEEL_EUNAVAIL && !in_cache(n)) /* without a cache: from step 0 */
-            return wait_for_log(n);
+            return node_wait_for_log(n);
     }
     if (read_tops(n) != KEEL_OK)
-        return wait_for_log(n);
+        return node_wait_for_log(n);
     if (fold_own(n) != KEEL_OK)
-        return wait_for_log(n);
+        return node_wait_for_log(n);
     if (n->spec->desk != NULL && n->spec->desk->recovered != NULL &&
         n->spec->desk->recovered(n, n->app) != KEEL_OK)
-        return wait_for_log(n);
+        return node_wait_for_log(n);
     read_last_values(n);
     node_stage(n, KEEL_STAGE_RECOVERING);
     n->epoch_ns = n->cfg.wall_ns(n->cfg.clock_arg);
@@ -510,19 +514,24 @@ static bool stage_stored(void *arg, const keel_log_entry *e)
     keel_msg msg;
     make_own_msg(f->node, f->pub, e, &msg);
     f->node->event_ns = e->event_ns;
+    if (f->node->staged->n == NODE_OUTS_MAX) /* what is recalled waits for nothing */
+        (void)node_flush(f->node);
     return keel_service_publish(f->node, f->pub->topic, NULL, msg.data, msg.len) == KEEL_OK;
 }
 
-/* A service whose outputs are all records has every closed step in the log. */
+/* A service whose outputs are all records has every closed step in the log. In live mode it is
+ * enough for the others too: states of a step that is long over are replaced by newer ones. */
 static keel_status recall_records(keel_service *n, uint64_t step)
 {
     const node_pub *base = node_pub_of(n, n->spec->base_topic);
     for (int i = 0; i < n->pubs_n; i++) {
         own_fold fold = {n, &n->pubs[i]};
+        if (keel_topic_describe(n->pubs[i].topic)->topic_class != KEEL_CLASS_RECORD)
+            continue;
         KEEL_TRY(n->cfg.log.ops->read(n->cfg.log.self, n->pubs[i].text,
                                       (keel_log_span){step, 0, step}, stage_stored, &fold));
     }
-    return base->count > 0 ? KEEL_OK : KEEL_ENOTFOUND; /* trimmed, or not closed */
+    return base == NULL || base->count > 0 ? KEEL_OK : KEEL_ENOTFOUND; /* trimmed, or not closed */
 }
 
 /* The app publishes an old step again; counts and event time of the open one are set aside. */
@@ -551,9 +560,11 @@ static bool recall_step(keel_service *n, uint64_t step)
     return found;
 }
 
+/* Live: nobody goes back for who asks. A replay would not be what was, and would lack what has been
+ * trimmed since; what counts of an old step are its records, and those are in the log. */
 static bool can_recall(const keel_service *n)
 {
-    return n->spec->recall != NULL ||
+    return n->spec->recall != NULL || !node_is_lockstep(n) ||
            (n->spec->on_own != NULL && n->spec->base_topic != KEEL_TOPIC_COUNT);
 }
 
@@ -567,7 +578,7 @@ static bool serve_step(keel_service *n, uint64_t step)
         return false; /* not there yet: it will be published */
     if (can_recall(n) && recall_step(n, step))
         return true;
-    if (n->spec->recall != NULL)
+    if (n->spec->recall != NULL || !node_is_lockstep(n))
         keel_count(n->cfg.obs, "recalls_failed", 1); /* P9: it cannot be had any more */
     else if ((n->cfg.without & KEEL_WITHOUT_P1) == 0)
         node_rewind(n, step);
@@ -638,6 +649,69 @@ static bool hand_over(void *arg, const keel_log_entry *e)
     return true;
 }
 
+/* ---- records that do not replace each other (R5) ---- */
+
+bool node_is_cumulative(const keel_service *n, keel_topic topic)
+{
+    return topic == KEEL_TOPIC_DECISION && !node_is_lockstep(n);
+}
+
+/* The topic of a publisher whose records all count; -1 = none. */
+static int cumulative_topic(const keel_service *n, int publisher)
+{
+    const node_publisher *p = &n->publishers[publisher];
+    for (int t = 0; t < p->topics_n; t++)
+        if (node_is_cumulative(n, n->spec->subs[p->subs[t]].topic))
+            return t;
+    return -1;
+}
+
+typedef struct cumulative_read {
+    newest_record record;
+    node_publisher *publisher;
+} cumulative_read;
+
+static bool hand_over_next(void *arg, const keel_log_entry *e)
+{
+    cumulative_read *c = arg;
+    c->publisher->read_step = e->step;
+    c->publisher->read_index = e->index + 1;
+    return hand_over(&c->record, e);
+}
+
+void node_read_cumulative(keel_service *n, int publisher, uint64_t to_step)
+{
+    node_publisher *p = &n->publishers[publisher];
+    const int t = cumulative_topic(n, publisher);
+    if (t < 0 || to_step < p->read_step)
+        return;
+    cumulative_read c = {{n, &n->spec->subs[p->subs[t]], p->topics[t]}, p};
+    const keel_log_span span = {p->read_step, p->read_index, to_step};
+    if (n->cfg.log.ops->read(n->cfg.log.self, p->topics[t], span, hand_over_next, &c) != KEEL_OK)
+        keel_count(n->cfg.obs, "log_unread", 1); /* the next step reads on from here */
+}
+
+void node_note_cumulative(keel_service *n, int publisher, uint64_t step)
+{
+    node_publisher *p = &n->publishers[publisher];
+    const int t = cumulative_topic(n, publisher);
+    if (t < 0)
+        return;
+    p->read_step = step;
+    p->read_index = 0;
+    for (int i = 0; i < keel_steps_count(n->steps, publisher, step); i++)
+        p->read_index += keel_steps_at(n->steps, publisher, step, i).topic == t;
+}
+
+/* At a start: a step that was passed over before the death may have records that were never heard
+ * of. They are read as far back as steps are kept late; who knows one refuses it by its number. */
+static void start_cumulative(keel_service *n, int publisher, uint64_t first)
+{
+    node_publisher *p = &n->publishers[publisher];
+    p->read_step = first > KEEL_STEPS_AHEAD ? first - KEEL_STEPS_AHEAD : 0;
+    p->read_index = 0;
+}
+
 keel_status node_catch_up(keel_service *n)
 {
     for (int p = 0; p < n->publishers_n; p++)
@@ -648,7 +722,7 @@ keel_status node_catch_up(keel_service *n)
             const uint64_t line = n->done + (uint64_t)(int64_t)n->publishers[p].delta;
             uint64_t step;
             uint64_t index;
-            if (info->topic_class != KEEL_CLASS_RECORD)
+            if (info->topic_class != KEEL_CLASS_RECORD || node_is_cumulative(n, r.sub->topic))
                 continue;
             const keel_status top = n->cfg.log.ops->top(n->cfg.log.self, r.topic, &step, &index);
             if (top == KEEL_ENOTFOUND || (top == KEEL_OK && step > line))

@@ -159,7 +159,8 @@ typedef struct keel_reply {
     uint64_t taken_step;
 } keel_reply;
 
-enum { KEEL_SNAPSHOT_OUTPUTS_MAX = 1024 };
+/* Frames of one step: a lockstep one of 4096 signals, each asked about alone, has half as many. */
+enum { KEEL_SNAPSHOT_OUTPUTS_MAX = 16384 };
 
 typedef struct keel_snapshot_record {
     char service[KEEL_SOURCE_MAX];

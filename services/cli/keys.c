@@ -1,5 +1,7 @@
 #include "common/keys/keys.h"
+
 #include "common/base/mem.h"
+#include "common/base/timefmt.h"
 #include "common/service/names.h"
 #include "services/cli/door.h"
 #include "services/cli/tables.h"
@@ -10,7 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { FOLDER_BYTES = KEEL_PATH_CAP, RIGHTS_BYTES = 512 };
+enum { FOLDER_BYTES = KEEL_PATH_CAP, RIGHTS_BYTES = 512, RELAY_MS = 1500 };
 
 static bool is_folder(const char *path)
 {
@@ -25,26 +27,78 @@ static keel_status join(const char *dir, const char *name, char out[FOLDER_BYTES
                                      : keel_err_set(err, KEEL_ETOOBIG, "--dir: path too long");
 }
 
-/* Where the keys lie that `--dir` means: a run by its id or directory, or a folder of keys; without
- * it the run that is up. */
-static keel_status find_folder(const keel_args *args, char out[FOLDER_BYTES], keel_err *err)
+/* Where keys lie: in a folder, which may be that of a run. */
+typedef struct place {
+    char folder[FOLDER_BYTES];
+    bool is_run;
+    keel_run run;
+} place;
+
+/* What `--dir` means: a run by its id or directory, or a folder of keys; without it the run that is
+ * up. */
+static keel_status find_place(const keel_args *args, place *p, keel_err *err)
 {
     const char *given = keel_args_text(args, "dir");
     char config[FOLDER_BYTES];
-    keel_run run;
-    if (given != NULL && strchr(given, '/') == NULL && !is_folder(given) &&
-        keel_run_find(given, NULL, &run, err) == KEEL_OK)
-        return join(run.dir, "keys", out, err);
+    keel_err none;
+    memset(p, 0, sizeof *p);
     if (given == NULL) {
-        KEEL_TRY(keel_run_find_live(NULL, &run, err));
-        return join(run.dir, "keys", out, err);
+        KEEL_TRY(keel_run_find_live(NULL, &p->run, err));
+        p->is_run = true;
+        return join(p->run.dir, "keys", p->folder, err);
     }
-    KEEL_TRY(join(given, "keys", out, err));
     KEEL_TRY(join(given, "config.yaml", config, err));
-    if (is_folder(out) || access(config, F_OK) == 0)
+    p->is_run = (access(config, F_OK) == 0 || !is_folder(given)) && strcmp(given, ".") != 0 &&
+                keel_run_find(given, NULL, &p->run, &none) == KEEL_OK;
+    if (p->is_run)
+        return join(p->run.dir, "keys", p->folder, err);
+    KEEL_TRY(join(given, "keys", p->folder, err));
+    if (is_folder(p->folder) || access(config, F_OK) == 0)
         return KEEL_OK;
-    const int n = snprintf(out, FOLDER_BYTES, "%s", given);
+    const int n = snprintf(p->folder, sizeof p->folder, "%s", given);
     return n < FOLDER_BYTES ? KEEL_OK : keel_err_set(err, KEEL_ETOOBIG, "--dir: path too long");
+}
+
+/* How often the run's relay has read its keys; 0 = it does not say. */
+static uint64_t times_read(const place *p, keel_client *client)
+{
+    keel_request request = {.ask = KEEL_ASK_STATUS};
+    uint64_t times = 0;
+    if (client == NULL || !p->is_run)
+        return 0;
+    keel_reply *reply = keel_xcalloc(1, sizeof *reply);
+    snprintf(request.service, sizeof request.service, "relay");
+    if (keel_client_ask(client, &request, RELAY_MS, reply) == KEEL_OK && reply->has_status)
+        for (int i = 0; i < reply->status.counters_n; i++)
+            if (strcmp(reply->status.counters[i].name, "keys_loaded") == 0)
+                times = reply->status.counters[i].value;
+    keel_free(&reply);
+    return times;
+}
+
+/* A door to ask at, when the run is up; NULL otherwise. */
+static keel_client *watch_relay(const place *p, uint64_t *times)
+{
+    keel_err none;
+    keel_client *client = NULL;
+    if (p->is_run && keel_run_holder(&p->run) != 0)
+        client = keel_door_open(&p->run, RELAY_MS, &none);
+    *times = times_read(p, client);
+    return client;
+}
+
+/* Wait until the relay has read what was changed since watch_relay: twice, because the first time
+ * may have begun before. True when it has. */
+static bool relay_has_read(const place *p, keel_client **client, uint64_t times)
+{
+    const int64_t until = keel_monotonic_ns() + RELAY_MS * KEEL_NS_PER_MS;
+    bool has_read = false;
+    while (*client != NULL && times > 0 && !has_read && keel_monotonic_ns() < until) {
+        keel_pause_ms(20);
+        has_read = times_read(p, *client) >= times + 2;
+    }
+    keel_client_close(client);
+    return has_read;
 }
 
 static void print_line(const keel_cli *cli, json_t *object)
@@ -82,33 +136,39 @@ static void tell_added(const keel_cli *cli, const char *folder, const char *name
             name, name);
     fprintf(cli->out, "  door's key   %s/%s.public\n", folder, KEEL_KEY_DOOR);
     fprintf(cli->out,
-            "A client names both files (libkeel: secret_key and server_key). A running "
-            "relay lets it in\nwithin a second. Other rights: %s/%s.rights\n",
+            "A client names both files (libkeel: secret_key and server_key). Other rights: "
+            "%s/%s.rights\n",
             folder, name);
 }
 
 int keel_verb_key_add(const keel_args *args, const keel_cli *cli)
 {
-    char folder[FOLDER_BYTES];
+    place p;
     keel_key_pair door;
     keel_err err = {0};
+    uint64_t times = 0;
     const char *name = args->operands[0];
     const bool is_operator = keel_args_on(args, "operator");
     if (check_name(name, is_operator, &err) != KEEL_OK) {
         fprintf(cli->err, "keel: %s\n", err.text);
         return KEEL_EXIT_USAGE;
     }
-    if (find_folder(args, folder, &err) != KEEL_OK || keel_keys_folder(folder, &err) != KEEL_OK ||
-        keel_key_pair_have(folder, KEEL_KEY_DOOR, &door, &err) != KEEL_OK ||
-        keel_key_add(folder, name, is_operator, &err) != KEEL_OK)
+    if (find_place(args, &p, &err) != KEEL_OK || keel_keys_folder(p.folder, &err) != KEEL_OK ||
+        keel_key_pair_have(p.folder, KEEL_KEY_DOOR, &door, &err) != KEEL_OK)
         return keel_cli_fail(cli, &err);
     explicit_bzero(&door, sizeof door);
+    keel_client *relay = watch_relay(&p, &times);
+    const keel_status status = keel_key_add(p.folder, name, is_operator, &err);
+    const bool holds = relay_has_read(&p, &relay, times);
+    if (status != KEEL_OK)
+        return keel_cli_fail(cli, &err);
     if (keel_args_on(args, "json"))
-        print_line(cli, json_pack("{s:s,s:s,s:s+++,s:s+}", "name", name, "role",
-                                  is_operator ? "operator" : "strategy", "secret", folder, "/",
-                                  name, ".secret", "door", folder, "/" KEEL_KEY_DOOR ".public"));
+        print_line(cli, json_pack("{s:s,s:s,s:s+++,s:s+,s:b}", "name", name, "role",
+                                  is_operator ? "operator" : "strategy", "secret", p.folder, "/",
+                                  name, ".secret", "door", p.folder, "/" KEEL_KEY_DOOR ".public",
+                                  "holds", holds));
     else
-        tell_added(cli, folder, name, is_operator);
+        tell_added(cli, p.folder, name, is_operator);
     return KEEL_EXIT_OK;
 }
 
@@ -151,11 +211,11 @@ static void list_table(const keel_keys *keys, const keel_cli *cli)
 
 int keel_verb_key_ls(const keel_args *args, const keel_cli *cli)
 {
-    char folder[FOLDER_BYTES];
+    place p;
     keel_err err = {0};
-    if (find_folder(args, folder, &err) != KEEL_OK)
+    if (find_place(args, &p, &err) != KEEL_OK)
         return keel_cli_fail(cli, &err);
-    keel_keys *keys = keel_keys_load(folder, &err);
+    keel_keys *keys = keel_keys_load(p.folder, &err);
     if (keys == NULL)
         return keel_cli_fail(cli, &err);
     if (keel_args_on(args, "json"))
@@ -174,22 +234,29 @@ int keel_verb_key_ls(const keel_args *args, const keel_cli *cli)
 
 int keel_verb_key_revoke(const keel_args *args, const keel_cli *cli)
 {
-    char folder[FOLDER_BYTES];
+    place p;
     keel_err err = {0};
+    uint64_t times = 0;
     const char *name = args->operands[0];
-    if (find_folder(args, folder, &err) != KEEL_OK ||
-        keel_key_revoke(folder, name, &err) != KEEL_OK)
+    if (find_place(args, &p, &err) != KEEL_OK)
+        return keel_cli_fail(cli, &err);
+    keel_client *relay = watch_relay(&p, &times);
+    const keel_status status = keel_key_revoke(p.folder, name, &err);
+    const bool holds = relay_has_read(&p, &relay, times);
+    if (status != KEEL_OK)
         return keel_cli_fail(cli, &err);
     if (keel_args_on(args, "json"))
-        print_line(cli, json_pack("{s:s,s:s}", "name", name, "state", "revoked"));
+        print_line(cli,
+                   json_pack("{s:s,s:s,s:b}", "name", name, "state", "revoked", "holds", holds));
     else
         fprintf(cli->out,
-                "%s has no key any more. A running relay refuses what it sends from now "
-                "on, on links that are\nopen too (within a second); such a link goes on "
-                "reading until it ends or the relay starts again.\n",
-                name);
+                "%s has no key any more.%s A link that is open goes on reading\n"
+                "until it ends or the relay starts again.\n",
+                name,
+                holds ? " The relay refuses what it sends from now on."
+                      : " A relay that runs refuses what it sends within a second.");
     if (strcmp(name, KEEL_KEY_OPERATOR) == 0)
-        fputs("keel: keel itself asked with this key; for another: keel key add operator "
+        fputs("keel: keel itself asks with this key; for another: keel key add operator "
               "--operator\n",
               cli->err);
     return KEEL_EXIT_OK;

@@ -23,7 +23,12 @@ static keel_signal_books *open_books(const keel_args *args, const keel_cli *cli,
         return NULL;
     }
     *code = KEEL_EXIT_FAILED;
-    if (access(keel_run_file(&run, "books.sqlite", path), R_OK) != 0) {
+    if (keel_run_setting(&run, "ledger.database", "{run}/books.sqlite", "ledger", path, &err) !=
+        KEEL_OK) {
+        *code = keel_cli_fail(cli, &err);
+        return NULL;
+    }
+    if (access(path, R_OK) != 0) {
         fprintf(cli->err, "keel: run %s has no books: %s: %s\n", run.id, path, strerror(errno));
         return NULL;
     }
@@ -60,9 +65,9 @@ static void list_row(void *arg, const keel_decision_row *row)
         print_row_json(l->cli, row, json);
         fputs("}\n", l->cli->out);
     } else if (!l->json) {
-        fprintf(l->cli->out, "%6" PRIu64 "  %-20s  ", row->decision.decision_seq,
-                row->decision.signal_id);
-        keel_view_decision_line(l->cli, l->universe, row->event_ns, &row->decision, 0);
+        if (l->shown == 1)
+            keel_view_decision_row_heading(l->cli);
+        keel_view_decision_row(l->cli, l->universe, row);
     }
     keel_free(&json);
 }

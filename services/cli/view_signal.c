@@ -83,25 +83,64 @@ static void outcome_text(const keel_universe *u, const keel_decision *d, char *o
         keel_text_add(out, cap, &len, " (%s)", rule->name);
 }
 
+#define HEADING_FORMAT "%-16s  %-14s %-5s %-10s %-9s %s"
+
+static void heading_text(char line[LINE_BYTES])
+{
+    snprintf(line, LINE_BYTES, HEADING_FORMAT, "time (UTC)", "strategy", "side", "symbol",
+             "outcome", "size, or why not");
+}
+
 void keel_view_signal_heading(const keel_cli *cli)
 {
     char line[LINE_BYTES];
-    snprintf(line, sizeof line, "%-16s  %-14s %-5s %-10s %-9s %s", "time (UTC)", "strategy", "side",
-             "symbol", "outcome", "size, or why not");
+    heading_text(line);
     print_line(cli, KEEL_INK_DIM, line);
+}
+
+static void decision_text(const keel_universe *universe, int64_t event_ns, const keel_decision *d,
+                          uint64_t count, char line[2 * LINE_BYTES])
+{
+    char time[KEEL_FORMAT_MAX], outcome[LINE_BYTES];
+    size_t len = 0;
+    outcome_text(universe, d, outcome, sizeof outcome);
+    keel_text_add(line, 2 * LINE_BYTES, &len, HEADING_FORMAT, keel_moment_text(event_ns, time),
+                  d->strategy, keel_side_name(d->side), d->symbol,
+                  d->accepted ? "accepted" : "refused", "");
+    if (count >= COUNT_FROM)
+        keel_text_add(line, 2 * LINE_BYTES, &len, "no. %" PRIu64 ": ", count);
+    keel_text_add(line, 2 * LINE_BYTES, &len, "%s", outcome);
+}
+
+static keel_ink decision_ink(const keel_decision *d)
+{
+    return d->accepted ? KEEL_INK_PLAIN : KEEL_INK_DIM;
 }
 
 void keel_view_decision_line(const keel_cli *cli, const keel_universe *universe, int64_t event_ns,
                              const keel_decision *d, uint64_t count)
 {
-    char time[KEEL_FORMAT_MAX], outcome[LINE_BYTES], line[2 * LINE_BYTES], nth[32] = "";
-    outcome_text(universe, d, outcome, sizeof outcome);
-    if (count >= COUNT_FROM)
-        snprintf(nth, sizeof nth, "no. %" PRIu64 ": ", count);
-    snprintf(line, sizeof line, "%-16s  %-14s %-5s %-10s %-9s %s%s",
-             keel_moment_text(event_ns, time), d->strategy, keel_side_name(d->side), d->symbol,
-             d->accepted ? "accepted" : "refused", nth, outcome);
-    print_line(cli, d->accepted ? KEEL_INK_PLAIN : KEEL_INK_DIM, line);
+    char line[2 * LINE_BYTES];
+    decision_text(universe, event_ns, d, count, line);
+    print_line(cli, decision_ink(d), line);
+}
+
+void keel_view_decision_row_heading(const keel_cli *cli)
+{
+    char rest[LINE_BYTES], line[LINE_BYTES + 64];
+    heading_text(rest);
+    snprintf(line, sizeof line, "%8s  %-20s  %s", "decision", "signal", rest);
+    print_line(cli, KEEL_INK_DIM, line);
+}
+
+void keel_view_decision_row(const keel_cli *cli, const keel_universe *universe,
+                            const keel_decision_row *row)
+{
+    const keel_decision *d = &row->decision;
+    char rest[2 * LINE_BYTES], line[2 * LINE_BYTES + 128];
+    decision_text(universe, row->event_ns, d, 0, rest);
+    snprintf(line, sizeof line, "%8" PRIu64 "  %-20s  %s", d->decision_seq, d->signal_id, rest);
+    print_line(cli, decision_ink(d), line);
 }
 
 /* "filled", "stopped": what this part of a fill is to its book. */
@@ -148,21 +187,23 @@ void keel_view_fill_line(const keel_cli *cli, const keel_universe *universe, con
 
 static void view_sizing(const keel_cli *cli, const keel_universe *universe, const keel_decision *d)
 {
-    char words[KEEL_FORMAT_MAX], qty[KEEL_UNITS_TEXT_MAX];
+    char qty[KEEL_UNITS_TEXT_MAX];
     const int at = keel_universe_find(universe, d->symbol);
     const keel_instrument *in = instrument_at(universe, at);
     if (d->sizing_n == 0)
         return;
     keel_table_title(cli, "Sizing rules");
-    keel_table *t = keel_table_new("rule|>value|>allows|why|");
+    keel_table *t = keel_table_new("rule|>value|>allows|");
     for (int i = 0; i < d->sizing_n; i++) {
         const keel_sizing_rule *r = &d->sizing[i];
         const keel_ink ink = r->bound ? KEEL_INK_BOLD : KEEL_INK_PLAIN;
         keel_table_cell(t, ink, "%s", r->name);
         keel_table_cell(t, ink, "%.6g", r->value);
         keel_table_cell(t, ink, "%s", at >= 0 ? qty_text(r->qty_units, in, qty) : "-");
-        keel_table_cell(t, ink, "%s", keel_reason_words(r->code, words));
-        keel_table_cell(t, ink, "%s", r->bound ? "sets the size" : "");
+        keel_table_cell(t, ink, "%s",
+                        !r->bound     ? ""
+                        : d->accepted ? "sets the size"
+                                      : "leaves nothing");
     }
     keel_table_print(t, cli);
     keel_table_free(&t);

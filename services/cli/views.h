@@ -54,6 +54,11 @@ void keel_view_signal_heading(const keel_cli *cli);
 void keel_view_decision_line(const keel_cli *cli, const keel_universe *universe, int64_t event_ns,
                              const keel_decision *d, uint64_t count);
 
+/* The same line for a decision from the books, after its number and signal_id; and its heading. */
+void keel_view_decision_row_heading(const keel_cli *cli);
+void keel_view_decision_row(const keel_cli *cli, const keel_universe *universe,
+                            const keel_decision_row *row);
+
 /* One line for a fill as it comes: the first part that belongs to a strategy. */
 void keel_view_fill_line(const keel_cli *cli, const keel_universe *universe, const keel_fill *fill,
                          uint64_t count);

@@ -18,6 +18,7 @@ typedef struct app {
     size_t base_len;
     size_t base_cap;
     uint64_t base_step;
+    keel_trading_mode deadman; /* as told in this process; UNSPECIFIED = never */
 } app;
 
 static const keel_cfg_row cfg[] = {
@@ -62,8 +63,10 @@ static keel_status on_decision(keel_service *svc, void *arg, const keel_msg *msg
 
 static void on_deadman(keel_service *svc, void *arg, keel_trading_mode mode)
 {
+    app *a = arg;
     (void)svc;
-    keel_execution_on_deadman(((app *)arg)->engine, mode);
+    a->deadman = mode;
+    keel_execution_on_deadman(a->engine, mode);
 }
 
 static keel_status plan_step(keel_service *svc, void *arg, uint64_t step)
@@ -175,7 +178,13 @@ static keel_status save_app(const void *arg, uint8_t *buf, size_t cap, size_t *l
 
 static keel_status load_app(void *arg, const uint8_t *buf, size_t len)
 {
-    return keel_execution_load(((app *)arg)->engine, buf, len);
+    app *a = arg;
+    KEEL_TRY(keel_execution_load(a->engine, buf, len));
+    /* The dead-man speaks of this process's time, not of the snapshot's: a new process has not
+     * missed anyone yet. */
+    keel_execution_on_deadman(
+        a->engine, a->deadman == KEEL_TRADING_UNSPECIFIED ? KEEL_TRADING_ACTIVE : a->deadman);
+    return KEEL_OK;
 }
 
 static const keel_line line[] = {

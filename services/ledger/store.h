@@ -24,8 +24,7 @@ enum {
     KEEL_STORE_TRANSFERS_MAX = 8,     /* of one step */
     KEEL_STORE_NOTES_MAX = 64,        /* allocations and risk messages of one step */
     KEEL_STORE_DECISIONS_MAX = 65536, /* decisions of one step ... */
-    KEEL_STORE_DECISION_BYTES =
-        2560, /* ... and their bytes, on average; the largest has near 2,300 */
+    KEEL_STORE_DECISION_BYTES = 2560, /* ... of so many bytes on average */
 };
 
 typedef struct keel_store_cfg {
@@ -47,9 +46,8 @@ typedef struct keel_store_cfg {
 } keel_store_cfg;
 
 /* Open or create the file and find or register the run. NULL and *err: KEEL_EUNAVAIL the file
- * cannot be opened or written now, KEEL_EVERSION a schema that this program does not read (an older
- * one is not rewritten: its lots lack nothing, but its seals and snapshots are of other bytes), KEEL_EINVAL the run is there with
- * another universe, initial capital or bar. */
+ * cannot be opened or written now, KEEL_EVERSION another schema (the file is left as it is),
+ * KEEL_EINVAL the run is there with another universe, initial capital or bar. */
 KEEL_MUST_CHECK keel_store *keel_store_open(const keel_store_cfg *cfg, keel_err *err);
 void keel_store_close(keel_store **store);
 

@@ -11,7 +11,7 @@
  *          Those go in byte for byte. A request is packed anew with the name of the key in
  *          operator_name, whatever the client wrote there; ids, cause and trace stay, so that the
  *          reply finds its asker. Who is no operator asks under the name of its key, "NAME" or
- *          "NAME-...", or of its strategy, so that nobody forges the answer somebody else waits for.
+ *          "NAME-...", or of its strategy, so that nobody forges the answer to another's question.
  * THREADS  one.
  */
 #ifndef KEEL_SERVICES_RELAY_ADMIT_H

@@ -1,9 +1,9 @@
 /* alerts.h - one log line a second for each key and reason, however many frames are refused.
  *
  * ROOM     services/relay. Counters have the exact numbers; a line names who and why, and how many
- *          more there were since the line before. A key that floods does not silence the lines about
- *          others: each (key, reason) has a place of its own, found by hash; who meets another in
- *          its place takes it.
+ *          more there were since the line before. A key that floods does not silence the lines
+ *          about others: each (key, reason) has a place of its own, found by hash; who meets
+ *          another in its place takes it.
  * THREADS  one.
  */
 #ifndef KEEL_SERVICES_RELAY_ALERTS_H

@@ -356,8 +356,11 @@ static void refuse(relay_door *door, const relay_knock *knock, const relay_admis
 
 static void take_request(relay_door *door, const relay_admission *in)
 {
-    keel_log(door->cfg.obs, KEEL_LOG_INFO, "request", "ask=%s service=%s key=%s",
-             keel_ask_name(in->request.ask), in->request.service, in->key->name);
+    /* A health check asks every few seconds: counted, and logged for who looks closer. */
+    const bool asks_only = in->request.ask == KEEL_ASK_PING || in->request.ask == KEEL_ASK_STATUS;
+    keel_log(door->cfg.obs, asks_only ? KEEL_LOG_DEBUG : KEEL_LOG_INFO, "request",
+             "ask=%s service=%s key=%s", keel_ask_name(in->request.ask), in->request.service,
+             in->key->name);
     if (strcmp(in->request.service, "relay") == 0)
         answer(door, in);
     else if (zmq_send(door->sockets[OUT_INSIDE], in->topic, strlen(in->topic), ZMQ_SNDMORE) >= 0)

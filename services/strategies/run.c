@@ -287,7 +287,7 @@ static int on_refused(const program *p, const keel_event *event)
 {
     fprintf(stderr, "keel-strategy-%s: refused: %s: %s\n", p->rule->name,
             keel_reason_name(event->reason.code), event->reason.text);
-    return event->reason.code == KEEL_REASON_STRATEGY_INACTIVE ? 0 : EXIT_REJECTED;
+    return EXIT_REJECTED;
 }
 
 /* 0, or the exit code. */

@@ -247,7 +247,8 @@ static void on_turn(keel_service *svc, void *arg)
     app *a = arg;
     const int n = keel_intake_batch_n(a->intake);
     if (n > 0) {
-        const keel_status status = record_batch(svc, a);
+        const bool unwritten = (keel_service_without(svc) & KEEL_WITHOUT_G2) != 0;
+        const keel_status status = unwritten ? KEEL_OK : record_batch(svc, a);
         keel_service_log_lost(svc, status != KEEL_OK);
         if (status == KEEL_OK || (keel_service_without(svc) & KEEL_WITHOUT_G1) != 0) {
             keel_intake_commit(a->intake);
@@ -317,7 +318,8 @@ static keel_status make_intake(keel_service *svc, app *a, keel_err *err)
     }
     const keel_intake_cfg c = {.portfolio = settings->portfolio,
                                .strategies_n = settings->strategies_n,
-                               .strategies = strategies};
+                               .strategies = strategies,
+                               .any_order = (keel_service_without(svc) & KEEL_WITHOUT_G3) != 0};
     keel_intake_free(&a->intake);
     a->intake = keel_intake_new(&c, err);
     keel_free(&strategies);

@@ -37,7 +37,7 @@ static void sort_names(keel_intake_desk *desk)
 
 keel_intake_desk *keel_intake_new(const keel_intake_cfg *cfg, keel_err *err)
 {
-    enum { BYTES_MIN = 32 << 10, BYTES_MAX = 1 << 30, RANGES_EACH = 4 };
+    enum { BYTES_MIN = 32 << 10, BYTES_MAX = 1 << 30 };
     const size_t asked = cfg->bytes > 0 ? cfg->bytes : KEEL_INTAKE_BYTES;
     const size_t bytes = asked < BYTES_MIN ? BYTES_MIN : asked < BYTES_MAX ? asked : BYTES_MAX;
     if (cfg->strategies_n < 0 || cfg->strategies_n > KEEL_STRATEGIES_MAX) {
@@ -56,14 +56,15 @@ keel_intake_desk *keel_intake_new(const keel_intake_cfg *cfg, keel_err *err)
     desk->strategies = keel_xcalloc(n, sizeof *desk->strategies);
     desk->by_name = keel_xcalloc(n, sizeof *desk->by_name);
     desk->clients = keel_xcalloc(n, sizeof *desk->clients);
-    desk->ranges_cap = cfg->strategies_n * RANGES_EACH;
-    desk->ranges = keel_xcalloc(n * RANGES_EACH, sizeof *desk->ranges);
+    desk->ranges = keel_xcalloc(n * INTAKE_RANGES_EACH, sizeof *desk->ranges);
     desk->blocks_n = (uint32_t)(bytes / INTAKE_BLOCK);
     desk->blocks = keel_xcalloc(desk->blocks_n, INTAKE_BLOCK);
     desk->fresh = 1;
     desk->free_n = desk->blocks_n - 1;
     desk->put_strategy = -1;
-    memcpy(desk->strategies, cfg->strategies, n * sizeof *desk->strategies);
+    desk->any_order = cfg->any_order;
+    for (size_t i = 0; i < n; i++)
+        desk->strategies[i] = cfg->strategies[i];
     sort_names(desk);
     return desk;
 }
@@ -434,7 +435,7 @@ keel_intake_verdict keel_intake_on_signal(keel_intake_desk *desk, const char *st
     intake_client *c = &desk->clients[i];
     if (epoch_ns > c->epoch_ns && seq == 1)
         begin_anew(c, epoch_ns);
-    if (epoch_ns > c->epoch_ns || seq > c->taken + 1) {
+    if (epoch_ns > c->epoch_ns || (seq > c->taken + 1 && !desk->any_order)) {
         c->is_asked = epoch_ns == c->epoch_ns || c->is_asked;
         return counted(desk, KEEL_INTAKE_GAP);
     }

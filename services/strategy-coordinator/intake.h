@@ -51,6 +51,7 @@ typedef struct keel_intake_cfg {
     int strategies_n;                       /* 0..KEEL_STRATEGIES_MAX */
     const keel_intake_strategy *strategies; /* copied */
     size_t bytes;                           /* 0 = KEEL_INTAKE_BYTES; at least 32 KiB are taken */
+    bool any_order; /* false; a test: what is not the next number is taken all the same */
 } keel_intake_cfg;
 
 typedef enum keel_intake_verdict {

@@ -53,9 +53,11 @@ static void share_room(keel_intake_desk *desk, int room)
     }
 }
 
-/* Ranges of the first `quota` receipts; fewer when there is no range left to name them in. */
+/* Ranges of the first `quota` receipts; fewer when they are of more epochs than are named at once:
+ * a client that begins one after the other leaves the others theirs. */
 static void name_chosen(keel_intake_desk *desk, int i, int *n)
 {
+    const int most = *n + INTAKE_RANGES_EACH;
     intake_client *c = &desk->clients[i];
     uint32_t at = c->first, named = 0;
     for (; named < c->quota; named++, at = desk->blocks[at].receipt.next) {
@@ -65,7 +67,7 @@ static void name_chosen(keel_intake_desk *desk, int i, int *n)
             last->to_seq = h->seq;
             continue;
         }
-        if (*n == desk->ranges_cap)
+        if (*n == most)
             break;
         keel_intake_range *range = &desk->ranges[(*n)++];
         memset(range, 0, sizeof *range);

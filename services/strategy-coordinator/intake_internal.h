@@ -10,6 +10,7 @@
 enum {
     INTAKE_BLOCK = 256,
     INTAKE_RECEIPT_MAX = KEEL_SIGNAL_BYTES_MAX + KEEL_REASON_TEXT_MAX,
+    INTAKE_RANGES_EACH = 4, /* of one strategy in one Intake: so many epochs */
 };
 
 typedef struct intake_head {
@@ -74,6 +75,7 @@ struct keel_intake_desk {
     uint16_t *by_name; /* n indices */
     intake_client *clients;
     bool is_open;
+    bool any_order;
     uint64_t closed_step;
 
     intake_block *blocks;
@@ -92,9 +94,8 @@ struct keel_intake_desk {
     size_t pending;
     int chosen; /* not had yet */
     bool by_arrival;
-    int turn; /* in by_name: whose receipts are had */
-    keel_intake_range *ranges;
-    int ranges_cap;
+    int turn;                  /* in by_name: whose receipts are had */
+    keel_intake_range *ranges; /* n * INTAKE_RANGES_EACH */
 
     intake_refusal refusals[KEEL_INTAKE_REFUSALS_MAX];
     int refusals_n;

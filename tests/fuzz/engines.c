@@ -325,17 +325,74 @@ static void step_risk(void *engine, int k)
 
 static void *make_coordinator(void)
 {
-    const keel_coordinator_cfg cfg = {.universe = &universe, .portfolio = "main"};
+    static const keel_coordinator_strategy strategies[] = {{"up", true, true, 0.1},
+                                                           {"down", true, true, 0.1}};
+    const keel_coordinator_cfg cfg = {
+        .universe = &universe, .portfolio = "main", .strategies_n = 2, .strategies = strategies};
     return keel_coordinator_new(&cfg, NULL);
+}
+
+/* Strategy i says something about each symbol; some of it again, some of it opposed. */
+static void tell_coordinator(keel_coordinator *engine, int k, int i)
+{
+    static const char *const names[] = {"up", "down"};
+    for (int n = 0; n < N; n++) {
+        keel_signal signal = {
+            .seq = (uint64_t)(k * N + n + 1), .epoch_ns = 1, .confidence_frac = 1};
+        keel_receipt receipt = {.epoch_ns = 1, .seq = signal.seq};
+        signal.side = (keel_side)(1 + (k + n + i) % 3);
+        snprintf(signal.strategy, sizeof signal.strategy, "%s", names[i]);
+        snprintf(receipt.strategy, sizeof receipt.strategy, "%s", names[i]);
+        snprintf(signal.signal_id, sizeof signal.signal_id, "%d", (k * N + n) / 3 * 2);
+        snprintf(signal.symbol, sizeof signal.symbol, "%s", universe.instruments[n].symbol);
+        (void)keel_coordinator_on_receipt(engine, &receipt, &signal);
+    }
+}
+
+static void answer_coordinator(keel_coordinator *engine, const keel_risk_check_request *question)
+{
+    static keel_risk_answer answers[KEEL_CHECKS_MAX];
+    memset(answers, 0, sizeof answers);
+    for (int i = 0; i < question->checks_n; i++) {
+        const keel_side side = question->checks[i].side;
+        memcpy(answers[i].signal_id, question->checks[i].signal_id, sizeof answers[i].signal_id);
+        answers[i].accepted = true;
+        keel_reason_set(&answers[i].reason, KEEL_REASON_ACCEPTED, "so");
+        answers[i].qty_units = side == KEEL_SIDE_LONG ? 1 : side == KEEL_SIDE_SHORT ? -1 : 0;
+    }
+    const keel_risk_verdict verdict = {
+        .portfolio = "main", .answers_n = question->checks_n, .answers = answers};
+    KEEL_ASSERT(keel_coordinator_on_verdict(engine, &verdict) == KEEL_OK);
+}
+
+static void decide_coordinator(keel_coordinator *engine, int k)
+{
+    keel_coordinator_out out;
+    do {
+        if (keel_coordinator_decide(engine, (uint64_t)k, &out) != KEEL_OK)
+            return;
+        for (int i = 0; i < out.decisions_n; i++)
+            SEND(decision, &out.decisions[i]);
+        if (!out.has_question)
+            continue;
+        SEND(risk_check_request, &out.question);
+        answer_coordinator(engine, &out.question);
+    } while (out.next != KEEL_COORDINATOR_DONE);
 }
 
 static void step_coordinator(void *engine, int k)
 {
     const step_said *said = &tape[k];
     keel_coordinator_view view;
+    keel_strategy_report report;
     (void)took(keel_coordinator_on_row(engine, &said->row, (uint64_t)k));
     (void)took(keel_coordinator_on_portfolio(engine, &said->portfolio));
     (void)took(keel_coordinator_on_trading(engine, &said->trading));
+    tell_coordinator(engine, k, 0);
+    tell_coordinator(engine, k, 1);
+    decide_coordinator(engine, k);
+    if (keel_coordinator_report(engine, &report))
+        SEND(strategy_report, &report);
     if (took(keel_coordinator_on_step(engine, (uint64_t)k, &view)))
         KEEL_ASSERT(view.step == (uint64_t)k);
 }

@@ -1,11 +1,13 @@
-/* The relay's two threads under clients that come and go, with keys it knows and keys it does not:
- * who has a key is always let in, who has none never, and ThreadSanitizer (preset tsan) has nothing
+/* The relay's two threads under clients that come and go, with keys it knows and keys it does not,
+ * while keys are given and taken away: who has a key is always let in, who has none never, and
+ * ThreadSanitizer (preset tsan) has nothing
  * to say about what the door and its key check share.
  *
  * 2 s, a minute with KEEL_LONG=1. Plain main, because Criterion does not start under
  * ThreadSanitizer: ends with "N passed, N failed". */
 #include "common/base/timefmt.h"
 #include "common/client/client.h"
+#include "common/keys/keys.h"
 #include "services/relay/door.h"
 
 #include <pthread.h>
@@ -100,6 +102,24 @@ static void *visit(void *arg)
     return NULL;
 }
 
+/* Keys come and go. */
+static void *tend_keys(void *arg)
+{
+    char folder[128];
+    const struct timespec pause = {.tv_nsec = 120 * KEEL_NS_PER_MS};
+    (void)arg;
+    snprintf(folder, sizeof folder, "%s/keys", dir);
+    while (!atomic_load(&leaving)) {
+        if (keel_key_add(folder, "guest", false, NULL) != KEEL_OK)
+            atomic_fetch_add(&wrong, 1);
+        nanosleep(&pause, NULL);
+        if (keel_key_revoke(folder, "guest", NULL) != KEEL_OK)
+            atomic_fetch_add(&wrong, 1);
+        nanosleep(&pause, NULL);
+    }
+    return NULL;
+}
+
 /* The operator's key for those who are known, one made up here for the others. */
 static void dress(visitor *v, int i)
 {
@@ -151,19 +171,21 @@ static void judge(const keel_obs *obs)
     verdict(atomic_load(&kept_out) >= BAD, "who has none stayed outside");
     verdict(atomic_load(&wrong) == 0, "nobody was treated as somebody else");
     verdict(keel_counted(obs, "keys_refused") >= BAD, "the key check counted the refusals");
+    verdict(keel_counted(obs, "keys_loaded") > 4, "keys that came and went were seen");
 }
 
 int main(void)
 {
     const int seconds = getenv("KEEL_LONG") != NULL ? SECONDS_LONG : SECONDS;
     static visitor visitors[GOOD + BAD];
-    pthread_t turning;
+    pthread_t turning, tending;
     char command[64];
     if (mkdtemp(dir) == NULL)
         return 1;
     keel_obs *obs = keel_obs_new("relay", KEEL_LOG_ERROR, stderr, wall, NULL);
     relay_door *door = open_door(obs);
-    if (door == NULL || pthread_create(&turning, NULL, turn_door, door) != 0)
+    if (door == NULL || pthread_create(&turning, NULL, turn_door, door) != 0 ||
+        pthread_create(&tending, NULL, tend_keys, NULL) != 0)
         return 1;
     for (int i = 0; i < GOOD + BAD; i++) {
         dress(&visitors[i], i);
@@ -175,6 +197,7 @@ int main(void)
     atomic_store(&leaving, true);
     for (int i = 0; i < GOOD + BAD; i++)
         pthread_join(visitors[i].thread, NULL);
+    pthread_join(tending, NULL);
     atomic_store(&closing, true); /* not before: nobody waits for an answer in vain */
     pthread_join(turning, NULL);
     relay_door_close(&door);

@@ -34,12 +34,17 @@ void keel_test_redis_again(keel_test_redis *r)
     r->pid = fork();
     if (r->pid == 0) {
         prctl(PR_SET_PDEATHSIG, SIGKILL);
+        if (r->preload != NULL) {
+            setenv("KEEL_SYNCED", r->synced, 1);
+            setenv("LD_PRELOAD", r->preload, 1);
+        }
         if (freopen("/dev/null", "w", stdout) == NULL)
             _exit(127);
         const char *port = r->tcp[0] != '\0' ? strrchr(r->tcp, ':') + 1 : "0";
         execlp("redis-server", "redis-server", "--port", port, "--bind", "127.0.0.1",
                "--unixsocket", r->socket, "--dir", r->dir, "--save", "", "--appendonly",
-               r->durable ? "yes" : "no", "--appendfsync", "always", (char *)NULL);
+               r->durable ? "yes" : "no", "--appendfsync", r->fsync != NULL ? r->fsync : "always",
+               (char *)NULL);
         _exit(127);
     }
     for (int i = 0; i < 1000; i++) {
@@ -58,6 +63,7 @@ static void start(keel_test_redis *r, bool durable)
         abort();
     snprintf(r->socket, sizeof r->socket, "%s/redis.sock", r->dir);
     r->durable = durable;
+    r->fsync = r->preload = NULL;
     keel_test_redis_again(r);
 }
 

@@ -14,6 +14,9 @@ typedef struct keel_test_redis {
     char socket[96];
     char tcp[40]; /* tcp://127.0.0.1:PORT; "" = the socket only */
     bool durable;
+    const char *fsync;   /* appendfsync; NULL = always */
+    const char *preload; /* NULL, or power_cut's library, ... */
+    char synced[96];     /* ... and the file in which it notes what is synced */
 } keel_test_redis;
 
 /* Start in a new folder under /tmp; durable: append-only file, fsync always. Aborts on failure. */

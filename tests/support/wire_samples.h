@@ -61,7 +61,7 @@ typedef struct keel_sample_ops {
     keel_status (*get)(keel_arena *arena, const uint8_t *data, size_t len, void *out);
 } keel_sample_ops;
 
-enum { KEEL_SAMPLES = 36, KEEL_SAMPLE_STRUCT_MAX = 64 << 10 };
+enum { KEEL_SAMPLES = 36, KEEL_SAMPLE_STRUCT_MAX = 320 << 10 };
 extern const keel_sample_ops keel_samples[KEEL_SAMPLES];
 
 /* Make and encode; aborts when the codec refuses. Returns the bytes' number. */

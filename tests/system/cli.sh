@@ -63,6 +63,28 @@ expect 0 out 'complete -F' completion bash
 expect 0 out '.TH KEEL 1' man
 expect 0 out '"verb"' help --json
 
+expect 2 err 'needs one of: add, ls, revoke' key
+expect 2 err 'usage: keel key add NAME' key add --dir "$work/k"
+expect 2 err "a service's name" key add risk --dir "$work/k"
+expect 2 err 'say --operator' key add operator --dir "$work/k"
+expect 0 out "$work/k/operator.secret" key add operator --operator --dir "$work/k"
+expect 0 out '"role":"strategy"' key add momentum --dir "$work/k" --json
+expect 5 err 'is there already' key add momentum --dir "$work/k"
+expect 1 err 'cannot name a key' key add ../evil --dir "$work/k"
+expect 0 out 'strategy momentum; requests ping status' key ls --dir "$work/k"
+expect 0 out '"rights":"operator"' key ls --dir "$work/k" --json
+echo 'requests fly' >"$work/k/momentum.rights"
+expect 1 err 'momentum.rights: line 1: there is no request "fly"' key ls --dir "$work/k"
+expect 0 out 'has no key any more' key revoke momentum --dir "$work/k"
+expect 4 err 'nobody has this key' key revoke momentum --dir "$work/k"
+expect 0 out operator key ls --dir "$work/k"
+expect 4 err 'no run in' key ls
+expect 4 err 'no run in' bus tail
+expect 4 err 'no run in' bus bench
+expect 2 err 'needs one of: tail, bench' bus
+mode=$(stat -c %a "$work/k/operator.secret" "$work/k/door.secret" "$work/k" | tr '\n' ' ')
+[ "$mode" = '600 600 700 ' ] && passed=$((passed + 1)) || { echo "FAILED modes $mode"; failed=$((failed + 1)); }
+
 expect 4 err 'no run in' status
 expect 4 err 'no run in' alloc get
 expect 4 err 'no run in' portfolio show

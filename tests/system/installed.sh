@@ -36,16 +36,21 @@ for example in first_signal follow_momentum; do
     cc -std=c11 "$example.c" $(pkg-config --cflags keel) "$lib/libkeel.a" \
         $(pkg-config --static --libs-only-l keel | sed 's/-lkeel//') -o by-static ||
         fail "static: $example"
+    [ "$example" = first_signal ] || continue
     for program in by-pc by-static; do
-        if LD_LIBRARY_PATH="$lib" ./$program --run /nonexistent 2>said; then
-            fail "$program $example found a run that is not there"
+        if LD_LIBRARY_PATH="$lib" ./$program /nonexistent momentum BTC-SIM 2>said; then
+            fail "$program found a run that is not there"
         fi
-        grep -q . said || fail "$program $example says nothing"
+        grep -q /nonexistent/keys/door.public said || fail "$program says: $(cat said)"
     done
 done
 cmake -S . -B build -DCMAKE_PREFIX_PATH="$prefix" >"$work/log" 2>&1 &&
     cmake --build build >>"$work/log" 2>&1 || { cat "$work/log" >&2; fail 'find_package'; }
 ldd build/first_signal | grep -q "$lib/libkeel.so.0" || fail 'linked to another libkeel'
+
+# The page shows the program that was just built.
+awk '/^```c$/ { on = 1; next } /^```$/ { if (on) exit } on' "$source/docs/strategies.md" |
+    cmp - "$examples/first_signal.c" || fail 'docs/strategies.md shows another first_signal.c'
 
 # 30 lines are enough for: connect, publish, wait for the decision, follow allocations.
 lines=$(sed -n '/^int main/,$p' "$examples/first_signal.c" | wc -l)

@@ -1,10 +1,13 @@
-/* J1, J2, J3: the same rows through processes and through the in-process host give byte-equal
- * payloads of every state and record, and each process's journal gives them again. On simulated
- * data, and on 5,000 hourly rows of 14 coins where the reference data are there.
+/* J1, J2, J3: the same rows and signals through processes and through the in-process host give
+ * byte-equal payloads of every state and record, and each process's journal gives them again. On
+ * simulated data, and on 5,000 hourly rows of 14 coins where the reference data are there; with
+ * Keel's three strategies as processes of their own, through the door. What the host is given is
+ * (step, order, signal): receipts and intakes as the coordinator's journal has them.
  *
  * The comparison itself is tried: one bit of one payload, one StepEnd, the order of two handlers.
  * Plain main: ends with "N passed, N failed". */
 #include "common/service/replay.h"
+#include "common/wire/wire.h"
 #include "services/backtest/apps.h"
 #include "tests/support/data.h"
 #include "tests/support/world/cluster.h"
@@ -13,7 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { ROWS = 1500, COIN_ROWS = 5000, REBALANCES_MIN = 200, FILLS_MIN = 1000 };
+enum { ROWS = 1500, COIN_ROWS = 5000, REBALANCES_MIN = 200, FILLS_MIN = 1000, DECISIONS_MIN = 200 };
 
 static int passed, failed;
 
@@ -45,9 +48,84 @@ static keel_run load(const char *dir, const char *other_dir)
     return run;
 }
 
+/* ---- signals ---- */
+
+static const char *const strategies[] = {"momentum", "meanreversion", "breakout"};
+
+#define STRATEGIES                                                                                 \
+    "strategies: {momentum: {lockstep: true}, meanreversion: {lockstep: true},\n"                  \
+    "             breakout: {lockstep: true}}\n"
+
+static void add_strategies(keel_cluster *c)
+{
+    for (int s = 0; s < 3; s++) {
+        keel_cluster_client client = {.words = {"", "--run", "", "--quiet"}};
+        snprintf(client.name, sizeof client.name, "%s", strategies[s]);
+        snprintf(client.words[0], sizeof client.words[0], "../bin/keel-strategy-%s", strategies[s]);
+        snprintf(client.words[2], sizeof client.words[2], "%s", c->dir);
+        keel_cluster_add_client(c, &client);
+    }
+}
+
+static void put(const keel_log_store *log, const char *topic, keel_payload type, uint64_t step,
+                uint64_t index, const keel_envelope *e)
+{
+    const keel_log_entry entry = {topic,       (int)type,  step,          index,
+                                  e->event_ns, e->payload, e->payload_len};
+    bool held;
+    if (log->ops->append(log->self, &entry, 1, &held) != KEEL_OK || held)
+        abort();
+}
+
+/* A receipt that was decided, or the intake that names it, into the log of the host. */
+static void copy_signal(const keel_log_store *log, keel_arena *arena, const char *topic,
+                        const uint8_t *frame, size_t len)
+{
+    keel_envelope e;
+    keel_receipt r;
+    keel_arena_reset(arena);
+    if (keel_wire_get_envelope(arena, frame, len, &e) != KEEL_OK)
+        abort();
+    if (e.type == KEEL_PAYLOAD_INTAKE)
+        put(log, topic, KEEL_PAYLOAD_INTAKE, e.step, e.index, &e);
+    if (e.type != KEEL_PAYLOAD_RECEIPT)
+        return;
+    if (keel_wire_get_receipt(arena, e.payload, e.payload_len, &r) != KEEL_OK)
+        abort();
+    put(log, topic, KEEL_PAYLOAD_RECEIPT, (uint64_t)r.epoch_ns, r.seq, &e);
+}
+
+static keel_twin *recorded_signals(const keel_cluster *c)
+{
+    char path[128];
+    keel_err err = {0};
+    keel_arena arena;
+    keel_log_store log;
+    keel_journal_record rec;
+    keel_twin *twin = keel_twin_new();
+    keel_arena_init(&arena, 1 << 20);
+    keel_run run = load(c->dir, c->dir);
+    keel_twin_log(twin, run.settings.run_id, &log);
+    snprintf(path, sizeof path, "%s/strategy-coordinator.journal", c->dir);
+    keel_journal_reader *in = keel_journal_read(path, &err);
+    while (in != NULL && keel_journal_next(in, &rec) == KEEL_OK) {
+        const char *topic;
+        const uint8_t *frame;
+        size_t len;
+        if ((rec.kind == KEEL_JOURNAL_INPUT || rec.kind == KEEL_JOURNAL_OUTPUT) &&
+            keel_journal_frame(&rec, &topic, &frame, &len) == KEEL_OK)
+            copy_signal(&log, &arena, topic, frame, len);
+    }
+    keel_journal_reader_free(&in);
+    log.ops->close(log.self);
+    keel_run_free(&run);
+    keel_arena_fini(&arena);
+    return twin;
+}
+
 /* The configuration of `dir` in this process, with files of its own. */
 static keel_payloads *in_process(const char *dir, uint64_t rows,
-                                 const keel_service_spec *const *specs)
+                                 const keel_service_spec *const *specs, keel_twin *signals)
 {
     char own[] = "/tmp/keel-parity-XXXXXX", command[64];
     keel_err err = {0};
@@ -62,6 +140,7 @@ static keel_payloads *in_process(const char *dir, uint64_t rows,
                                .universe = run.universe,
                                .tap = tap,
                                .tap_arg = all,
+                               .twin = signals,
                                .epoch_ns = 1};
     keel_host *host = keel_host_new(&cfg, &err);
     if (host == NULL) {
@@ -176,7 +255,9 @@ static void swap_two_handlers(const keel_cluster *c, const keel_payloads *proces
         swapped.line = line;
         specs[i] = &swapped;
     }
-    keel_payloads *other = in_process(c->dir, c->rows, specs);
+    keel_twin *signals = recorded_signals(c);
+    keel_payloads *other = in_process(c->dir, c->rows, specs, signals);
+    keel_twin_free(&signals);
     verdict(keel_payloads_differ(processes, other, first, sizeof first) > 0,
             "two handlers in another order are noticed");
     keel_payloads_free(&other);
@@ -194,15 +275,36 @@ static void run_processes(keel_cluster *c, int seconds)
     keel_cluster_down(c);
 }
 
+static void compare_signals(const keel_payloads *processes, const char *what)
+{
+    char text[128];
+    const int decisions = keel_payloads_of(processes, "v1.decision.");
+    printf("  %d decisions, %d questions\n", decisions,
+           keel_payloads_of(processes, "v1.riskcheck."));
+    snprintf(text, sizeof text, "%s: %d decisions at least, answers as many as questions", what,
+             DECISIONS_MIN);
+    verdict(decisions >= DECISIONS_MIN && keel_payloads_of(processes, "v1.verdict.") ==
+                                              keel_payloads_of(processes, "v1.riskcheck."),
+            text);
+}
+
+#define SHARES "capital: {core: 0.6, momentum: 0.1, meanreversion: 0.1, breakout: 0.1}\n"
+
 static void simulated(void)
 {
     keel_cluster c;
     printf("simulated market, %d rows\n", ROWS);
-    keel_cluster_start(&c, ROWS, "", true);
-    run_processes(&c, 60);
+    keel_cluster_prepare(&c, true);
+    keel_world_config(c.dir, ROWS, SHARES STRATEGIES);
+    add_strategies(&c);
+    keel_cluster_up(&c);
+    run_processes(&c, 120);
+    keel_twin *signals = recorded_signals(&c);
     keel_payloads *processes = keel_cluster_journals(&c);
-    keel_payloads *host = in_process(c.dir, c.rows, keel_apps);
+    keel_payloads *host = in_process(c.dir, c.rows, keel_apps, signals);
+    keel_twin_free(&signals);
     compare(processes, host, c.rows, "J3 simulated");
+    compare_signals(processes, "J3 simulated");
     replay_all(&c);
     try_the_comparison(host, processes);
     swap_two_handlers(&c, processes);
@@ -219,12 +321,16 @@ static void coins(void)
         return;
     printf("crypto14_hourly, %d rows\n", COIN_ROWS);
     keel_cluster_prepare(&c, true);
-    keel_world_coins(c.dir, file, COIN_ROWS);
+    keel_world_coins(c.dir, file, COIN_ROWS, STRATEGIES);
+    add_strategies(&c);
     keel_cluster_up(&c);
-    run_processes(&c, 120);
+    run_processes(&c, 240);
+    keel_twin *signals = recorded_signals(&c);
     keel_payloads *processes = keel_cluster_journals(&c);
-    keel_payloads *host = in_process(c.dir, c.rows, keel_apps);
+    keel_payloads *host = in_process(c.dir, c.rows, keel_apps, signals);
+    keel_twin_free(&signals);
     compare(processes, host, c.rows, "J3 coins");
+    compare_signals(processes, "J3 coins");
     replay_all(&c);
     keel_payloads_free(&processes);
     keel_payloads_free(&host);

@@ -549,7 +549,7 @@ static bool a_thousand_half_open_links(siege *w)
     return hold_links(w, HALF_OPEN);
 }
 
-/* More than the relay has descriptors: those who are in stay, those who come wait until it is over. */
+/* More than the relay has descriptors: who is in stays, who comes waits until it is over. */
 static bool more_links_than_descriptors(siege *w)
 {
     return hold_links(w, SIEGE_DESCRIPTORS + SIEGE_DESCRIPTORS / 2);

@@ -21,7 +21,7 @@ class Rule:
 
 RULES = [
     Rule("reads a clock", "time clock clock_gettime gettimeofday timespec_get localtime gmtime",
-         ("common/cache/dial.c", "common/cache/redis.c", "common/client/client.c",
+         ("common/cache/dial.c", "common/cache/redis.c", "common/client/frames.c",
           "common/service/main.c", "services/backtest/run.c", "services/cli/terminal.c",
           "services/relay/")),
     Rule("draws random numbers", "rand random srand srandom drand48 lrand48 getrandom",
@@ -31,6 +31,7 @@ RULES = [
     Rule("prints", "printf vprintf puts putchar fprintf vfprintf fputs fputc putc fwrite perror "
          "dprintf",
          ("common/base/assert.c", "common/base/mem.c",  # last words before the abort
+          "common/client/examples/", "services/strategies/run.c",
           "common/config/print.c", "common/obs/obs.c", "common/service/main.c",
           "services/backtest/", "services/cli/", "services/feed/report.c",
           "services/relay/main.c", "services/relay/selftest.c",

@@ -9,6 +9,7 @@ import re
 import subprocess
 
 PROGRAM_OF_ALL = "keel-backtest"
+FAMILIES = {"strategies": "keel-strategy-"}  # one engine, several programs
 SHARED_NOTHING = [  # a library, and those whose symbols it may not need
     ("services/risk/libkeel_risk_engine.a",
      ("common/num/solve/libkeel_num_solve.a", "common/num/la/libkeel_num_la.a",
@@ -91,6 +92,8 @@ def check_program(program, symbols, engines):
     held = {s.name for s in symbols if s.exported()}
     for service, theirs in engines.items():
         if program == f"keel-{service}" or program == PROGRAM_OF_ALL:
+            continue
+        if service in FAMILIES and program.startswith(FAMILIES[service]):
             continue
         for name in sorted(held & {s.name for s in theirs if s.exported()})[:3]:
             yield f"bin/{program}: holds {name} of the engine of {service}"

@@ -1,4 +1,4 @@
-/* first_signal RUN_DIR STRATEGY SYMBOL: go long, wait for the decision, follow what is allocated. */
+/* first_signal RUN_DIR STRATEGY SYMBOL: go long, wait for the decision, follow allocations. */
 #include <keel/strategy.h>
 
 #include <stdio.h>

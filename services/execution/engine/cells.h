@@ -1,7 +1,7 @@
 /* cells.h - who holds what for which intent: one cell per (book, instrument) that is in use.
  *
  * ROOM     services/execution/engine: pure.
- * SHAPE    A table in the order (book, instrument), without holes, of at most `max` cells; a cell is
+ * SHAPE    A table in the order (book, instrument), without holes, of at most `max` cells; one is
  *          found in log2 of their number, put in or taken out in the number behind it. Pointers to
  *          cells are valid until one is put in or taken out.
  * MEMORY   the arrays are the caller's.

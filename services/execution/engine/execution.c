@@ -50,12 +50,20 @@ static void take_books(keel_execution *eng, const keel_execution_cfg *cfg)
 {
     eng->books = keel_xcalloc((size_t)cfg->books_n + 1, sizeof *eng->books);
     KEEL_ASSERT(keel_text_copy(eng->books[0].name, KEEL_NAME_MAX, cfg->book) == KEEL_OK);
+    eng->by_name = keel_xcalloc((size_t)cfg->books_n + 1, sizeof *eng->by_name);
     eng->books_n = 1;
     for (int b = 0; b < cfg->books_n; b++) {
         if (strcmp(cfg->books[b].book, cfg->book) == 0)
             continue;
         char *name = eng->books[eng->books_n++].name;
         KEEL_ASSERT(keel_text_copy(name, KEEL_NAME_MAX, cfg->books[b].book) == KEEL_OK);
+    }
+    for (int b = 0; b < eng->books_n; b++) { /* by insertion: at most 512, once */
+        int at = b;
+        for (; at > 0 && strcmp(eng->books[eng->by_name[at - 1]].name, eng->books[b].name) > 0;
+             at--)
+            eng->by_name[at] = eng->by_name[at - 1];
+        eng->by_name[at] = b;
     }
 }
 
@@ -117,6 +125,7 @@ void keel_execution_free(keel_execution **eng)
     if (e == NULL)
         return;
     keel_free(&e->books);
+    keel_free(&e->by_name);
     keel_free(&e->cells.at);
     keel_free(&e->fresh.at);
     keel_free(&e->planned.at);
@@ -264,16 +273,6 @@ static keel_status check_intent(const keel_execution *eng, const keel_decision *
                : KEEL_OK;
 }
 
-/* Pairs that are in use, or will be when the next plan has considered what waits. */
-static int cells_used(const keel_execution *eng)
-{
-    int used = eng->cells.n;
-    for (int k = 0; k < eng->fresh.n; k++)
-        used += keel_cells_find(&eng->cells, eng->fresh.at[k].book, eng->fresh.at[k].instrument) ==
-                NULL;
-    return used;
-}
-
 static keel_status check_decision(const keel_execution *eng, const keel_decision *d)
 {
     int needed = 0;
@@ -286,9 +285,8 @@ static keel_status check_decision(const keel_execution *eng, const keel_decision
         needed += keel_cells_find(&eng->cells, book, d->intents[i].instrument) == NULL &&
                   keel_cells_find(&eng->fresh, book, d->intents[i].instrument) == NULL;
     }
-    if (needed == 0 || needed + eng->cells.n + eng->fresh.n <= eng->cells.max)
-        return KEEL_OK;
-    return needed + cells_used(eng) > eng->cells.max ? KEEL_ENOSPC : KEEL_OK;
+    return needed > 0 && needed + eng->cells.n + eng->fresh_new > eng->cells.max ? KEEL_ENOSPC
+                                                                                 : KEEL_OK;
 }
 
 static keel_cell cell_of(int book, const keel_intent *x)
@@ -334,6 +332,8 @@ keel_status keel_execution_on_decision(keel_execution *eng, const keel_decision 
     for (int i = 0; i < decision->intents_n; i++) {
         const keel_intent *x = &decision->intents[i];
         const keel_cell c = cell_of(execution_find_book(eng, x->book), x);
+        eng->fresh_new += keel_cells_find(&eng->fresh, c.book, c.instrument) == NULL &&
+                          keel_cells_find(&eng->cells, c.book, c.instrument) == NULL;
         keel_cell *place = keel_cells_take(&eng->fresh, c.book, c.instrument);
         KEEL_ASSERT(place != NULL);
         *place = c;
@@ -364,10 +364,25 @@ int64_t execution_allowed(keel_trading_mode mode, int64_t held_units, int64_t qt
 
 int execution_find_book(const keel_execution *eng, const char *name)
 {
-    for (int b = 0; b < eng->books_n; b++)
-        if (strcmp(eng->books[b].name, name) == 0)
-            return b;
+    int lo = 0, hi = eng->books_n;
+    while (lo < hi) {
+        const int mid = lo + (hi - lo) / 2;
+        const int order = strcmp(eng->books[eng->by_name[mid]].name, name);
+        if (order == 0)
+            return eng->by_name[mid];
+        lo = order < 0 ? mid + 1 : lo;
+        hi = order < 0 ? hi : mid;
+    }
     return -1;
+}
+
+void execution_tidy(keel_execution *eng)
+{
+    keel_cells_tidy(&eng->cells);
+    eng->fresh_new = 0;
+    for (int k = 0; k < eng->fresh.n; k++)
+        eng->fresh_new += keel_cells_find(&eng->cells, eng->fresh.at[k].book,
+                                          eng->fresh.at[k].instrument) == NULL;
 }
 
 void execution_chain(keel_execution *eng)

@@ -5,12 +5,12 @@
  *          plan.h, broker.h. Two kinds of books: `core` trades by approved weights; every other
  *          book by intents, which are absolute (hold target_qty_units), the newest for a (book,
  *          instrument) holding. At most one order per instrument is open: the net of the wishes of
- *          up to KEEL_BOOK_PARTS_MAX books, oldest intent first; who does not fit waits for the next
- *          plan. Opposite wishes cross: an order's quantity may be 0.
- *          Charges: each book pays what its part alone would have paid at the row (keel_broker_deal),
- *          the account what the net quantity pays; "netting" gets account less books, exactly.
- *          The market gives every order whole, and only core's own buying can be cut, in core's part
- *          alone; so there is never a rest to share among the books.
+ *          up to KEEL_BOOK_PARTS_MAX books, oldest intent first; who does not fit waits for the
+ *          next plan. Opposite wishes cross: an order's quantity may be 0.
+ *          Charges: each book pays what its part alone would have paid (keel_broker_deal), the
+ *          account what the net quantity pays; "netting" gets account less books, exactly.
+ *          The market gives every order whole, and only core's own buying can be cut, in core's
+ *          part alone; so there is never a rest to share among the books.
  *          An order whose instrument has no bar waits; a plan from a newer approval, or with other
  *          wishes, replaces it.
  *          Core's cash = equity - worth of its holdings at the approved prices, when an approval is
@@ -18,8 +18,8 @@
  *          first and whole, by instrument; core's buys that open share
  *              free = cash - cash_buffer x equity
  *          each scaled by free / cost of all of them, cut to lots: so buying never takes cash below
- *          zero. A buy that is cut ends; what is missing is for the next approval. Intents are sized
- *          by risk within their book's cash and are not cut.
+ *          zero. A buy that is cut ends; what is missing is for the next approval. Intents are
+ *          sized by risk within their book's cash and are not cut.
  *          Stop and target of a book's position, after the orders of the row:
  *              long   low <= stop at min(open, stop), else high >= target at max(open, target)
  *              short  high >= stop at max(open, stop), else low <= target at min(open, target)
@@ -32,9 +32,9 @@
  *          that is given up. What reduces is never given up.
  *          Trading state: the strictest of portfolio, strategy, asset and dead-man. REDUCING lets
  *          only the reducing part pass; HALTED and unknown cancel all orders, stops included. An
- *          approval planned then is consumed, not kept; an intent's opening is given up once a state
- *          was heard, what reduces waits. A portfolio stop (latch or reason DRAWDOWN_LIMIT) sets
- *          every target of strategies to 0, also of decisions that come while it stands.
+ *          approval planned then is consumed, not kept; an intent's opening is given up once a
+ *          state was heard, what reduces waits. A portfolio stop (latch or reason DRAWDOWN_LIMIT)
+ *          sets every strategy's target to 0, also of decisions that come while it stands.
  * SHAPE    n instruments of the universe, index 0..n-1; books by their place in the configuration,
  *          core first. Fills carry the parts in that order, then "netting" when it gets anything.
  *          At most KEEL_CELLS_MAX (book, instrument) pairs of strategies are in use.
@@ -130,10 +130,10 @@ void keel_execution_done(keel_execution *eng, keel_plan_done *out);
  * trading mode and what was approved and decided after it; plans and fills after it are added. What
  * a plan consumed is not planned again. KEEL_EUNKNOWN another portfolio, book or instrument;
  * KEEL_ENOTFOUND a fill of an order that is not open; KEEL_EORDER a plan before the last;
- * KEEL_ENOSPC; KEEL_EINVAL. State unchanged on refusal. A plan of the step planned last replaces it:
- * what the log holds stands (R1); the PlanDone before it is to be given first when it has intents.
- * Not in the records: what the next plan would have skipped for the row before, and the last closes
- * (a minimum notional is not asked before the first row). */
+ * KEEL_ENOSPC; KEEL_EINVAL. State unchanged on refusal. A plan of the step planned last replaces
+ * it: what the log holds stands (R1); the PlanDone before it is to be given first when there are
+ * intents. Not in the records: what the next plan would have skipped for the row before, and the
+ * last closes (a minimum notional is not asked before the first row). */
 KEEL_MUST_CHECK keel_status keel_execution_on_own_plan(keel_execution *eng, uint64_t step,
                                                        const keel_order_plan *plan);
 KEEL_MUST_CHECK keel_status keel_execution_on_own_fill(keel_execution *eng, const keel_fill *fill);

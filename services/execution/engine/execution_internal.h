@@ -80,6 +80,7 @@ struct keel_execution {
     char portfolio[KEEL_NAME_MAX];
     int books_n;
     execution_book *books;     /* owned, books_n; core first */
+    int *by_name;              /* owned, books_n: places of the books, by name */
     keel_trading_mode *assets; /* owned, n: the strictest of the portfolio's and its own */
     keel_universe universe;
     keel_broker_rates rates;
@@ -93,6 +94,7 @@ struct keel_execution {
     slot *slots;                     /* owned, n */
     keel_cells cells;                /* of the other books; owned */
     keel_cells fresh;                /* intents no plan has considered; held is not used; owned */
+    int fresh_new;                   /* of fresh: pairs that have no cell yet */
     keel_cells planned; /* those that the last plan considered, until the next; owned */
 
     /* outputs and scratch, owned */
@@ -115,7 +117,11 @@ keel_trading_mode execution_mode(const keel_execution *eng, int book, int instru
 /* The part of a trade that a mode lets pass. */
 int64_t execution_allowed(keel_trading_mode mode, int64_t held_units, int64_t qty_units);
 
-int execution_find_book(const keel_execution *eng, const char *name); /* -1 = none */
+/* The place of a book, -1 = none. Cost: log2 of the books. */
+int execution_find_book(const keel_execution *eng, const char *name);
+
+/* Drop cells that are done, and count again which waiting intents have none. */
+void execution_tidy(keel_execution *eng);
 
 /* Chain the cells of each instrument in the order of books. */
 void execution_chain(keel_execution *eng);

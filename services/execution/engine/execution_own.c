@@ -119,8 +119,8 @@ static void take_consumed(keel_execution *eng, const keel_order_plan *plan)
         execution_override(eng);
 }
 
-/* An order in force. An intent that was not heard yet, newer than `known`, wants what its part leads
- * to; its prices and time come with its decision. An older one without a cell is given up. */
+/* An order in force. An intent that was not heard yet, newer than `known`, wants what its part
+ * leads to; its prices and time come with its decision. An older one without a cell is given up. */
 static void take_order(keel_execution *eng, const keel_order *o, uint64_t known)
 {
     eng->slots[o->instrument] = (slot){.state = SLOT_OPEN, .order = *o};
@@ -168,6 +168,7 @@ keel_status keel_execution_on_own_plan(keel_execution *eng, uint64_t step,
     take_skips(eng, plan);
     for (int i = 0; i < plan->orders_n; i++)
         take_order(eng, &plan->orders[i], known);
+    execution_tidy(eng);
     if (plan->approval_hash != 0) {
         s->approval_hash = plan->approval_hash;
         s->hash_only = true;
@@ -250,7 +251,7 @@ keel_status keel_execution_on_own_fill(keel_execution *eng, const keel_fill *fil
         eng->state.row_ns = fill->fill_ns;
     if (fill->reason.code != KEEL_REASON_TRIGGER)
         eng->slots[fill->instrument].state = SLOT_EMPTY;
-    keel_cells_tidy(&eng->cells);
+    execution_tidy(eng);
     eng->state.fills++;
     return KEEL_OK;
 }
@@ -337,6 +338,7 @@ keel_status keel_execution_on_own_plan_done(keel_execution *eng, uint64_t step,
         s->decision_seq = s->consumed_decision;
     take_back_intents(eng);
     drop_consumed(eng);
+    execution_tidy(eng);
     s->planned_step = step;
     s->approval_step = done->approval_step;
     s->hash_only = false;

@@ -52,7 +52,7 @@ static void take_intents(keel_execution *eng, keel_order_plan *plan)
     int n = 0, kept = 0;
     eng->planned = eng->fresh;
     eng->fresh = before;
-    eng->fresh.n = 0;
+    eng->fresh.n = eng->fresh_new = 0;
     for (int k = 0; k < eng->planned.n; k++) {
         const keel_cell *it = &eng->planned.at[k];
         if (execution_apply(eng, it))
@@ -420,7 +420,7 @@ keel_status keel_execution_plan(keel_execution *eng, uint64_t step, keel_order_p
         s->hash_only = false;
         s->fresh = false;
     }
-    keel_cells_tidy(&eng->cells);
+    execution_tidy(eng);
     s->planned_step = step;
     s->fills = 0;
     memcpy(s->plan_id, plan.plan_id, sizeof s->plan_id);

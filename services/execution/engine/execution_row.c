@@ -331,7 +331,7 @@ keel_status keel_execution_on_row(keel_execution *eng, const keel_bar_row *row,
     KEEL_ASSERT(cut_buys(eng, row) == KEEL_OK); /* smaller than deals that fitted */
     eng->state.fills = 0;
     fill_all(eng, row);
-    keel_cells_tidy(&eng->cells);
+    execution_tidy(eng);
     for (int i = 0; i < eng->n; i++)
         eng->closes[i] = row->close_units[i] != 0 ? row->close_units[i] : eng->closes[i];
     eng->state.row_ns = row->close_ns;

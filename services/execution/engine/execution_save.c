@@ -1,8 +1,8 @@
-/* Snapshot: u32 magic, u32 version, u64 universe hash, u32 n, u32 books and their names, the state's
- * fields in the order of execution_state, u8 mode of each book and instrument, held[n], closes[n],
- * then per instrument u8 slot state and its order, the cells, the intents that wait, then the
- * waiting approval's four arrays when there is one. A load reads the bytes twice, first only
- * checking, so that a bad snapshot changes nothing and no second engine is needed.
+/* Snapshot: u32 magic, u32 version, u64 universe hash, u32 n, u32 books and their names, the
+ * state's fields in the order of execution_state, u8 mode of each book and instrument, held[n],
+ * closes[n], then per instrument u8 slot state and its order, the cells, the intents that wait,
+ * then the waiting approval's four arrays when there is one. A load reads the bytes twice, first
+ * only checking, so that a bad snapshot changes nothing and no second engine is needed.
  */
 #include "services/execution/engine/execution.h"
 
@@ -345,6 +345,7 @@ static void unpack_engine(keel_unpacker *u, keel_execution *eng, bool apply)
     eng->state = state;
     eng->state.consumed_now = false; /* what the last plan consumed is not in here to take back */
     eng->planned.n = 0;
+    execution_tidy(eng);
 }
 
 keel_status keel_execution_load(keel_execution *eng, const uint8_t *buf, size_t len)

@@ -14,11 +14,12 @@
  *                  z = (r[n-1] - mean r) / sd r; short from z >= entry, long from z <= -entry, out
  *                  when |z| falls to exit.
  *                  Source: Gatev, Goetzmann and Rouwenhorst, Pairs trading, Review of Financial
- *                  Studies 19 (2006), with the market in the place of the pair.
+ *                  Studies 19 (2006), with the market in place of the pair.
  *   breakout       long above the highest close of the window before this one, short below the
  *                  lowest; out when the newer half of the window is crossed the other way.
- *                  Source: Donchian's four-week rule, in Lukac, Brorsen and Irwin, Applied Economics
- *                  20 (1988).
+ *                  Source: Donchian's channel, in Lukac, Brorsen and Irwin, A test of futures
+ *                  market disequilibrium using twelve different technical trading systems,
+ *                  Applied Economics 20 (1988).
  *          Cross-asset check (`confirm`): momentum and breakout enter only in the direction in
  *          which the market itself went over the window.
  * THREADS  any.

@@ -224,6 +224,13 @@ static bool is_among(const uint64_t *versions, int n, uint64_t version)
     return false;
 }
 
+/* Less of what is held: execution gives up what opens, never what reduces. */
+static bool reduces(int64_t target_units, int64_t qty_units)
+{
+    return qty_units > 0 ? target_units >= 0 && target_units < qty_units
+                         : target_units <= 0 && target_units > qty_units;
+}
+
 /* What happened to an intent of a book that holds qty_units now; EVENTS = nothing. */
 static keel_signal_event event_of(const coordinator_intent *intent, int64_t qty_units,
                                   bool is_named, int64_t now_ns)
@@ -237,7 +244,8 @@ static keel_signal_event event_of(const coordinator_intent *intent, int64_t qty_
     if (!is_flat && is_open && qty_units != 0 &&
         (is_named || qty_units == intent->target_qty_units))
         return KEEL_SIGNAL_ON_FILL;
-    if (is_open && intent->valid_until_ns > 0 && intent->valid_until_ns < now_ns)
+    if (is_open && intent->valid_until_ns > 0 && intent->valid_until_ns < now_ns &&
+        !reduces(intent->target_qty_units, qty_units))
         return KEEL_SIGNAL_ON_LAPSE;
     return KEEL_SIGNAL_EVENTS;
 }

@@ -312,6 +312,7 @@ keel_status keel_coordinator_decide(keel_coordinator *eng, uint64_t step, keel_c
     if (step <= eng->state->view.step)
         return KEEL_EORDER;
     memset(out, 0, sizeof *out);
+    out->decisions = eng->decisions;
     out->next = KEEL_COORDINATOR_ASKED;
     if (eng->checks_n > 0)
         return KEEL_OK;
@@ -325,7 +326,6 @@ keel_status keel_coordinator_decide(keel_coordinator *eng, uint64_t step, keel_c
         return KEEL_OK;
     }
     out->decisions_n = n;
-    out->decisions = eng->decisions;
     out->next = eng->head < eng->tail ? KEEL_COORDINATOR_AGAIN : KEEL_COORDINATOR_DONE;
     return KEEL_OK;
 }

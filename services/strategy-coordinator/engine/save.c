@@ -162,7 +162,7 @@ static void load_head(keel_unpacker *u, const keel_coordinator *eng, coordinator
     keel_unpack_bytes(u, state->strategy_modes, (size_t)eng->strategies_n);
     keel_unpack_bytes(u, state->asset_modes, (size_t)eng->universe->n);
     if (!is_mode(mode, false) || changed > 1 || view->now_ns < 0 || state->bar_ns < 0 ||
-        view->decision_seq >> 48 != 0)
+        view->decision_seq >> 47 != 0)
         u->failed = true;
     for (int i = 0; i < eng->strategies_n; i++)
         if (!is_mode(state->strategy_modes[i], true))

@@ -179,8 +179,8 @@ static bool is_traded(const court *c)
         int mode;
         const char *scope, *name;
     } scopes[] = {
-        {state->view.mode, "portfolio", c->eng->portfolio},
-        {c->eng->deadman, "without a sign of risk, portfolio", c->eng->portfolio},
+        {(int)state->view.mode, "portfolio", c->eng->portfolio},
+        {(int)c->eng->deadman, "without a sign of risk, portfolio", c->eng->portfolio},
         {state->strategy_modes[c->item->strategy], "strategy",
          c->eng->strategies[c->item->strategy].name},
         {state->asset_modes[c->item->instrument], "asset", c->item->symbol},

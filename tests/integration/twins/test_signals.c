@@ -24,6 +24,7 @@
 enum { ROWS = 90, TURNS_MAX = 80000, EVENTS_MAX = 12, SCRIPTS = 3, DECISIONS_MAX = 8192 };
 
 #define STRATEGIES                                                                                 \
+    "capital: {core: 0.6, alpha: 0.1, beta: 0.1, gamma: 0.1}\n"                                    \
     "strategies: {alpha: {lockstep: true}, beta: {lockstep: true}, gamma: {lockstep: true}}\n"     \
     "strategy-coordinator: {validity: 6h}\n"
 
@@ -140,6 +141,8 @@ static int places_twice(const audit *a)
     return twice;
 }
 
+static keel_log_level log_level = KEEL_LOG_ERROR;
+
 /* `all`: the last report was made after the last decision. */
 static void audit_run(const audit *a, const keel_script *scripts, const char *dir, bool all,
                       char *text, size_t cap)
@@ -157,11 +160,11 @@ static void audit_run(const audit *a, const keel_script *scripts, const char *di
     for (uint64_t i = 0; i < a->top; i++)
         holes += !a->decisions[i].known;
     snprintf(path, sizeof path, "%s/books.sqlite", dir);
-    FILE *quiet = fopen("/dev/null", "w");
-    if (quiet == NULL)
+    FILE *said = fopen(log_level == KEEL_LOG_ERROR ? "/dev/null" : "/dev/stderr", "a");
+    if (said == NULL)
         abort();
-    const int check = keel_ledger_check(path, quiet, false);
-    fclose(quiet);
+    const int check = keel_ledger_check(path, said, false);
+    fclose(said);
     const int places = places_twice(a), contradict = keel_payloads_conflicts(a->payloads);
     const bool adds_up = (all ? a->counted == a->top : a->counted > 0 && a->counted <= a->top) &&
                          a->received >= a->counted;
@@ -175,8 +178,6 @@ static void audit_run(const audit *a, const keel_script *scripts, const char *di
 }
 
 /* ---- a run ---- */
-
-static keel_log_level log_level = KEEL_LOG_ERROR;
 
 typedef struct world {
     keel_host *host;
@@ -412,7 +413,7 @@ int main(int argc, char **argv)
            (unsigned long long)undisturbed.top, (unsigned long long)undisturbed.accepted,
            (unsigned long long)undisturbed.executed,
            keel_payloads_of(undisturbed.payloads, "v1.fill."));
-    verdict(undisturbed.accepted > 20 && undisturbed.executed > 20, "signals trade");
+    verdict(undisturbed.accepted > 80 && undisturbed.executed > 80, "signals trade");
     reference = undisturbed.payloads;
     if (argc == 3)
         return run_one(argv[1], argv[2]);

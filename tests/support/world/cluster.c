@@ -1,11 +1,14 @@
 #include "tests/support/world/cluster.h"
 
 #include "common/base/timefmt.h"
+#include "common/keys/keys.h"
 #include "common/service/journal.h"
 #include "common/service/names.h"
 #include "common/wire/wire.h"
+#include "tests/support/power_cut/power_cut.h"
 
 #include <ctype.h>
+#include <dirent.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <sqlite3.h>
@@ -13,6 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -28,45 +32,156 @@ const char *keel_cluster_name(int i)
 {
     return i == KEEL_CLUSTER_LOG     ? "log"
            : i == KEEL_CLUSTER_CACHE ? "cache"
+           : i == KEEL_CLUSTER_RELAY ? "relay"
                                      : keel_step_services[i];
 }
 
-static void exec_service(const keel_cluster *c, int i)
+const char *keel_cluster_place(const keel_cluster *c, int i)
 {
-    char program[512], config[128], log[128];
-    const char *bin = getenv("KEEL_BIN_DIR");
-    snprintf(program, sizeof program, "%s/keel-%s", bin != NULL ? bin : "bin",
-             keel_cluster_name(i));
-    snprintf(config, sizeof config, "%s/config.yaml", c->dir);
-    snprintf(log, sizeof log, "%s/%s.log", c->dir, keel_cluster_name(i));
-    const int fd = open(log, O_WRONLY | O_CREAT | O_APPEND, 0600);
+    return i >= KEEL_CLUSTER_CLIENT ? c->clients[i - KEEL_CLUSTER_CLIENT].name
+                                    : keel_cluster_name(i);
+}
+
+int keel_cluster_places(const keel_cluster *c)
+{
+    return c->door ? KEEL_CLUSTER_CLIENT + c->clients_n : KEEL_CLUSTER_ALL;
+}
+
+/* In the child: its log, and its end with that of the test. */
+static void become(const keel_cluster *c, int i)
+{
+    char log[128];
+    snprintf(log, sizeof log, "%s/%s.log", c->dir, keel_cluster_place(c, i));
+    const int fd = open(log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (fd < 0 || dup2(fd, 2) < 0)
         _exit(127);
     setenv("OPENBLAS_NUM_THREADS", "1", 1);
-    execl(program, program, "--config", config, c->journals ? "--journal" : NULL, c->dir,
-          (char *)NULL);
+}
+
+static const char *bin_dir(void)
+{
+    const char *bin = getenv("KEEL_BIN_DIR");
+    return bin != NULL ? bin : "bin";
+}
+
+static void exec_service(const keel_cluster *c, int i)
+{
+    char program[512], config[128];
+    const bool journal = c->journals && i < KEEL_CLUSTER_SERVICES;
+    snprintf(program, sizeof program, "%s/keel-%s", bin_dir(), keel_cluster_name(i));
+    snprintf(config, sizeof config, "%s/config.yaml", c->dir);
+    become(c, i);
+    execl(program, program, "--config", config, journal ? "--journal" : NULL, c->dir, (char *)NULL);
     _exit(127);
+}
+
+static void exec_client(const keel_cluster *c, int i)
+{
+    char program[512];
+    const keel_cluster_client *client = &c->clients[i - KEEL_CLUSTER_CLIENT];
+    const char *argv[KEEL_CLUSTER_WORDS + 1];
+    int n = 0;
+    snprintf(program, sizeof program, "%s/../tests/%s", bin_dir(), client->words[0]);
+    for (; n < KEEL_CLUSTER_WORDS && client->words[n][0] != '\0'; n++)
+        argv[n] = client->words[n];
+    argv[n] = NULL;
+    become(c, i);
+    execv(program, (char *const *)(uintptr_t)argv);
+    _exit(127);
+}
+
+static void start_redis(keel_cluster *c, int i)
+{
+    keel_test_redis *r = &c->redis[i - KEEL_CLUSTER_LOG];
+    char dir[sizeof c->dir];
+    memcpy(dir, c->dir, sizeof dir);
+    r->durable = i == KEEL_CLUSTER_LOG;
+    snprintf(r->dir, sizeof r->dir, "%s", dir);
+    snprintf(r->socket, sizeof r->socket, "%s/%s.sock", dir, keel_cluster_name(i));
+    keel_test_redis_again(r);
+    c->pids[i] = r->pid;
 }
 
 void keel_cluster_start_one(keel_cluster *c, int i)
 {
-    if (i >= KEEL_CLUSTER_SERVICES) {
-        keel_test_redis *r = &c->redis[i - KEEL_CLUSTER_SERVICES];
-        char dir[sizeof c->dir];
-        memcpy(dir, c->dir, sizeof dir);
-        r->durable = i == KEEL_CLUSTER_LOG;
-        snprintf(r->dir, sizeof r->dir, "%s", dir);
-        snprintf(r->socket, sizeof r->socket, "%s/%s.sock", dir, keel_cluster_name(i));
-        keel_test_redis_again(r);
-        c->pids[i] = r->pid;
+    if (i == KEEL_CLUSTER_LOG || i == KEEL_CLUSTER_CACHE) {
+        start_redis(c, i);
         return;
     }
     fflush(stdout);
     const pid_t pid = fork();
+    if (pid == 0 && i >= KEEL_CLUSTER_CLIENT)
+        exec_client(c, i);
     if (pid == 0)
         exec_service(c, i);
     c->pids[i] = pid;
+}
+
+void keel_cluster_add_client(keel_cluster *c, const keel_cluster_client *client)
+{
+    char keys[128];
+    keel_err err = {0};
+    snprintf(keys, sizeof keys, "%s/keys", c->dir);
+    if (c->clients_n == KEEL_CLUSTER_CLIENTS || keel_keys_folder(keys, &err) != KEEL_OK ||
+        keel_key_add(keys, client->name, false, &err) != KEEL_OK) {
+        fprintf(stderr, "%s: %s\n", client->name, err.text);
+        abort();
+    }
+    c->door = true;
+    c->clients[c->clients_n++] = *client;
+}
+
+void keel_cluster_cut_power(keel_cluster *c, const char *fsync_rule)
+{
+    static char library[512];
+    keel_test_redis *log = &c->redis[0];
+    snprintf(library, sizeof library, "%s/../tests/libkeel_power_cut.so", bin_dir());
+    snprintf(log->synced, sizeof log->synced, "%s/synced", c->dir);
+    const int fd = open(log->synced, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (fd < 0 || ftruncate(fd, KEEL_SYNCED_MAX * sizeof(keel_synced)) != 0 ||
+        access(library, R_OK) != 0)
+        abort();
+    close(fd);
+    log->preload = library;
+    log->fsync = fsync_rule;
+    c->power_cuts = true;
+}
+
+/* How much of a file was synced. */
+static int64_t synced_of(const keel_synced *table, uint64_t inode)
+{
+    for (int i = 0; i < KEEL_SYNCED_MAX && table[i].inode != 0; i++)
+        if (table[i].inode == inode)
+            return table[i].size;
+    return 0;
+}
+
+/* After a kill of the log: its append-only file as a power cut would leave it. */
+static void cut_log(keel_cluster *c)
+{
+    static keel_synced table[KEEL_SYNCED_MAX];
+    char folder[128], path[512];
+    struct stat at;
+    snprintf(folder, sizeof folder, "%s/appendonlydir", c->dir);
+    const int fd = open(c->redis[0].synced, O_RDONLY | O_CLOEXEC);
+    if (fd < 0 || read(fd, table, sizeof table) != sizeof table)
+        abort();
+    close(fd);
+    DIR *dir = opendir(folder);
+    for (struct dirent *e; dir != NULL && (e = readdir(dir)) != NULL;) {
+        snprintf(path, sizeof path, "%s/%s", folder, e->d_name);
+        if (strstr(e->d_name, ".incr.aof") == NULL || stat(path, &at) != 0)
+            continue;
+        const int64_t size = synced_of(table, at.st_ino);
+        if (size >= at.st_size)
+            continue;
+        c->cut_bytes += (uint64_t)(at.st_size - size);
+        if (truncate(path, size) != 0)
+            abort();
+    }
+    if (dir != NULL)
+        closedir(dir);
 }
 
 void keel_cluster_monitor(keel_cluster *c)
@@ -79,7 +194,7 @@ void keel_cluster_monitor(keel_cluster *c)
                  keel_cluster_name(i));
         peers[i] = endpoints[i];
     }
-    snprintf(own, sizeof own, "ipc://%s/relay.pub", c->dir);
+    snprintf(own, sizeof own, "ipc://%s/%s.pub", c->dir, c->door ? "monitor" : "relay");
     const keel_bus_zmq_cfg cfg = {own, peers, KEEL_CLUSTER_SERVICES};
     if (keel_bus_zmq_open(&cfg, &c->monitor, &err) != KEEL_OK) {
         fprintf(stderr, "%s\n", err.text);
@@ -97,6 +212,8 @@ void keel_cluster_up(keel_cluster *c)
     for (int i = 0; i < KEEL_CLUSTER_SERVICES; i++)
         keel_cluster_arm(c, i, 0, 0);
     for (int i = KEEL_CLUSTER_ALL - 1; i >= 0; i--)
+        keel_cluster_start_one(c, i);
+    for (int i = KEEL_CLUSTER_RELAY; i < keel_cluster_places(c); i++)
         keel_cluster_start_one(c, i);
 }
 
@@ -128,19 +245,22 @@ void keel_cluster_kill(keel_cluster *c, int i)
     kill(c->pids[i], SIGKILL);
     waitpid(c->pids[i], NULL, 0);
     c->pids[i] = 0;
-    if (i >= KEEL_CLUSTER_SERVICES)
-        unlink(c->redis[i - KEEL_CLUSTER_SERVICES].socket);
-    else
+    if (i == KEEL_CLUSTER_LOG && c->power_cuts)
+        cut_log(c);
+    if (i == KEEL_CLUSTER_LOG || i == KEEL_CLUSTER_CACHE)
+        unlink(c->redis[i - KEEL_CLUSTER_LOG].socket);
+    else if (i < KEEL_CLUSTER_SERVICES)
         c->beats[i] = (keel_cluster_beat){0};
 }
 
 int keel_cluster_revive(keel_cluster *c)
 {
     int n = 0;
-    for (int i = 0; i < KEEL_CLUSTER_SERVICES; i++) {
+    for (int i = 0; i < keel_cluster_places(c); i++) {
         int status;
-        if (c->pids[i] > 0 && waitpid(c->pids[i], &status, WNOHANG) == c->pids[i]) {
-            fprintf(stderr, "%s died by itself: %s %d\n", keel_cluster_name(i),
+        const bool is_store = i == KEEL_CLUSTER_LOG || i == KEEL_CLUSTER_CACHE;
+        if (!is_store && c->pids[i] > 0 && waitpid(c->pids[i], &status, WNOHANG) == c->pids[i]) {
+            fprintf(stderr, "%s died by itself: %s %d\n", keel_cluster_place(c, i),
                     WIFSIGNALED(status) ? "signal" : "exit",
                     WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
             c->pids[i] = 0;
@@ -216,7 +336,9 @@ bool keel_cluster_watch(keel_cluster *c, int ms)
 
 void keel_cluster_down(keel_cluster *c)
 {
-    for (int i = 0; i < KEEL_CLUSTER_ALL; i++)
+    for (int i = KEEL_CLUSTER_CLIENT; i < keel_cluster_places(c); i++)
+        keel_cluster_kill(c, i);
+    for (int i = 0; i < keel_cluster_places(c); i++)
         keel_cluster_signal(c, i, SIGCONT);
     for (int i = 0; i < KEEL_CLUSTER_SERVICES; i++)
         keel_cluster_signal(c, i, SIGTERM);
@@ -231,6 +353,7 @@ void keel_cluster_down(keel_cluster *c)
     }
     keel_cluster_kill(c, KEEL_CLUSTER_LOG);
     keel_cluster_kill(c, KEEL_CLUSTER_CACHE);
+    keel_cluster_kill(c, KEEL_CLUSTER_RELAY);
     c->monitor.ops->close(c->monitor.self);
     keel_arena_fini(&c->arena);
 }
@@ -283,14 +406,8 @@ static void add_row(char **text, size_t *n, size_t *cap, sqlite3_stmt *row)
     }
 }
 
-char *keel_cluster_books(const keel_cluster *c)
+static char *rows_of(const keel_cluster *c, const char *const *queries, size_t n_queries)
 {
-    static const char *const queries[] = {
-        "select * from fills order by 1, 2, 3",
-        "select * from transfers order by 1, 2, 3",
-        "select * from lots order by 1, 2, 3, 4",
-        "select * from portfolio_states order by 1, 2, 3",
-    };
     char path[128];
     size_t cap = 1 << 16, n = 0;
     char *text = malloc(cap);
@@ -298,7 +415,7 @@ char *keel_cluster_books(const keel_cluster *c)
     snprintf(path, sizeof path, "%s/books.sqlite", c->dir);
     if (text == NULL || sqlite3_open_v2(path, &db, SQLITE_OPEN_READONLY, NULL) != SQLITE_OK)
         abort();
-    for (size_t q = 0; q < sizeof queries / sizeof queries[0]; q++) {
+    for (size_t q = 0; q < n_queries; q++) {
         sqlite3_stmt *row;
         if (sqlite3_prepare_v2(db, queries[q], -1, &row, NULL) != SQLITE_OK) {
             fprintf(stderr, "%s: %s\n", queries[q], sqlite3_errmsg(db));
@@ -313,10 +430,35 @@ char *keel_cluster_books(const keel_cluster *c)
     return text;
 }
 
+char *keel_cluster_books(const keel_cluster *c)
+{
+    static const char *const queries[] = {
+        "select * from fills order by 1, 2, 3",
+        "select * from transfers order by 1, 2, 3",
+        "select * from lots order by 1, 2, 3, 4",
+        "select * from portfolio_states order by 1, 2, 3",
+    };
+    return rows_of(c, queries, sizeof queries / sizeof queries[0]);
+}
+
+char *keel_cluster_money(const keel_cluster *c)
+{
+    static const char *const queries[] = {
+        "select fill_no, step, fill_id, order_id, instrument, qty_units, price_units,"
+        " reference_units, fee_micros, slippage_micros, fill_ns, reason from fills order by 1",
+        "select fill_no, place, book, qty_units, cash_micros, fee_micros, slippage_micros,"
+        " closed_units, realized_micros from fill_books order by 1, 2",
+        "select * from transfer_legs order by 1, 2, 3",
+        "select * from lots order by 1, 2, 3, 4",
+        "select * from book_states order by 1, 2, 3",
+    };
+    return rows_of(c, queries, sizeof queries / sizeof queries[0]);
+}
+
 void keel_cluster_arm(keel_cluster *c, int i, keel_stage stage, int passes)
 {
     char path[128];
-    const int32_t words[2] = {(int32_t)stage, passes};
+    const int32_t words[3] = {(int32_t)stage, passes, (int32_t)c->without};
     snprintf(path, sizeof path, "%s/%s.fault", c->dir, keel_cluster_name(i));
     const int fd = open(path, O_WRONLY | O_CREAT, 0600);
     if (fd < 0 || write(fd, words, sizeof words) != sizeof words)

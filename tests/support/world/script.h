@@ -2,9 +2,10 @@
  *
  * ROOM     tests/support/world.
  * SHAPE    What a strategy says after row k is a function of (seed, k, the row): some signals that
- *          can be accepted, some that cannot. In lockstep it reads every row in order, asks the feed
- *          for what it misses, and closes each step; in live mode it speaks when a row is new. Dead
- *          is without memory: it starts again under a later epoch, from row 1 in lockstep.
+ *          can be accepted, some that cannot. In lockstep it reads every row in order, asks the
+ *          feed for what it misses, and closes each step; in live mode it speaks when a row is
+ *          new. Dead is without memory: it starts again under a later epoch, from row 1 in
+ *          lockstep.
  */
 #ifndef KEEL_TESTS_SUPPORT_WORLD_SCRIPT_H
 #define KEEL_TESTS_SUPPORT_WORLD_SCRIPT_H

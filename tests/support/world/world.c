@@ -160,46 +160,70 @@ bool keel_payloads_in_every_tenth(const keel_payloads *p, const char *topic_pref
     return tenths == 0x3ff;
 }
 
-void keel_world_config(const char *dir, int rows, const char *extra)
+#define WORLD_UNIVERSE                                                                             \
+    "universe:\n"                                                                                  \
+    "  name: main\n"                                                                               \
+    "  bar: 1h\n"                                                                                  \
+    "  instruments:\n"                                                                             \
+    "    - {symbol: A-SIM, sector: One, lot: 0.0001}\n"                                            \
+    "    - {symbol: B-SIM, sector: One, lot: 0.0001}\n"                                            \
+    "    - {symbol: C-SIM, sector: Two, lot: 0.0001}\n"                                            \
+    "    - {symbol: D-SIM, sector: Two, lot: 0.0001}\n"                                            \
+    "    - {symbol: E-SIM, sector: Two, lot: 0.0001, session: weekdays}\n"
+
+static FILE *open_config(const char *dir)
 {
     char path[512];
     snprintf(path, sizeof path, "%s/config.yaml", dir);
     FILE *f = fopen(path, "w");
     if (f == NULL)
         abort();
+    return f;
+}
+
+/* What both modes have in common. */
+static void write_services(FILE *f, int rows)
+{
     fprintf(f,
-            "run: {id: test-world, dir: %s, mode: lockstep}\n"
-            "universe:\n"
-            "  name: main\n"
-            "  bar: 1h\n"
-            "  instruments:\n"
-            "    - {symbol: A-SIM, sector: One, lot: 0.0001}\n"
-            "    - {symbol: B-SIM, sector: One, lot: 0.0001}\n"
-            "    - {symbol: C-SIM, sector: Two, lot: 0.0001}\n"
-            "    - {symbol: D-SIM, sector: Two, lot: 0.0001}\n"
-            "    - {symbol: E-SIM, sector: Two, lot: 0.0001, session: weekdays}\n"
-            "portfolio: {max_positions: 0, correlation_window: 2, max_drawdown: 2%%,\n"
-            "            rebalancing_frequency: 3h}\n"
-            "capital: {core: 0.9}\n"
             "risk_manager: {equity_usd: 1000000}\n"
             "feed: {source: simulator, rows: %d, seed: 7}\n"
             "correlation: {rows_min: 5}\n"
             "optimizer: {weight_max: 0.5}\n"
-            "risk: {max_weight: 0.5, re_arm_after: 12h}\n"
-            "%s",
-            dir, rows, extra);
+            "risk: {max_weight: 0.5, re_arm_after: 12h}\n",
+            rows);
+}
+
+void keel_world_config(const char *dir, int rows, const char *extra)
+{
+    FILE *f = open_config(dir);
+    fprintf(f,
+            "run: {id: test-world, dir: %s, mode: lockstep}\n" WORLD_UNIVERSE
+            "portfolio: {max_positions: 0, correlation_window: 2, max_drawdown: 2%%,\n"
+            "            rebalancing_frequency: 3h}\n",
+            dir);
+    write_services(f, rows);
+    fprintf(f, "%s%s", strstr(extra, "capital:") == NULL ? "capital: {core: 0.9}\n" : "", extra);
     fclose(f);
 }
 
-void keel_world_coins(const char *dir, const char *file, int rows)
+void keel_world_live(const char *dir, int rows, int pace_ms, const char *desks)
+{
+    FILE *f = open_config(dir);
+    fprintf(f,
+            "run: {id: test-world, dir: %s, mode: live, pace: %dms}\n" WORLD_UNIVERSE
+            "portfolio: {max_positions: 0, correlation_window: 2, max_drawdown: 20%%,\n"
+            "            rebalancing_frequency: 6h}\n",
+            dir, pace_ms);
+    write_services(f, rows);
+    fputs(desks, f);
+    fclose(f);
+}
+
+void keel_world_coins(const char *dir, const char *file, int rows, const char *extra)
 {
     static const char *const coins[] = {"BTC", "ETH",  "BNB",   "XRP", "ADA", "SOL",  "LINK",
                                         "UNI", "AAVE", "MATIC", "LTC", "DOT", "ATOM", "TRX"};
-    char path[512];
-    snprintf(path, sizeof path, "%s/config.yaml", dir);
-    FILE *f = fopen(path, "w");
-    if (f == NULL)
-        abort();
+    FILE *f = open_config(dir);
     fprintf(f,
             "run: {id: test-coins, dir: %s, mode: lockstep}\n"
             "universe:\n  name: main\n  bar: 1h\n  instruments:\n",
@@ -209,11 +233,12 @@ void keel_world_coins(const char *dir, const char *file, int rows)
     fprintf(f,
             "portfolio: {max_positions: 0, correlation_window: 7, max_drawdown: 10%%,\n"
             "            rebalancing_frequency: 6h}\n"
-            "capital: {core: 1.0}\n"
+            "capital: {core: 0.7, momentum: 0.1, meanreversion: 0.1, breakout: 0.1}\n"
             "risk_manager: {equity_usd: 1000000}\n"
             "feed: {source: csv, files: ['%s'], rows: %d}\n"
             "optimizer: {weight_max: 0.3}\n"
-            "risk: {max_weight: 0.3, re_arm_after: 24h}\n",
-            file, rows);
+            "risk: {max_weight: 0.3, re_arm_after: 24h}\n"
+            "%s",
+            file, rows, extra);
     fclose(f);
 }

@@ -40,10 +40,15 @@ void keel_payloads_remove_one(keel_payloads *p, const char *topic_prefix);
 bool keel_payloads_in_every_tenth(const keel_payloads *p, const char *topic_prefix, uint64_t steps);
 
 /* Configuration of a small simulated market: `rows` hourly steps, a rebalance every few hours, all
- * files under `dir`. Extra lines are appended. Written to dir/config.yaml. */
+ * files under `dir`. Extra lines are appended; a capital section there replaces {core: 0.9}.
+ * Written to dir/config.yaml. */
 void keel_world_config(const char *dir, int rows, const char *extra);
 
+/* The same market in live mode, a row every pace_ms, for runs with signals: `desks` holds the
+ * sections strategies and capital, and whatever else. */
+void keel_world_live(const char *dir, int rows, int pace_ms, const char *desks);
+
 /* The same for hourly closes of 14 coins from `file`, rebalanced every six hours. */
-void keel_world_coins(const char *dir, const char *file, int rows);
+void keel_world_coins(const char *dir, const char *file, int rows, const char *extra);
 
 #endif

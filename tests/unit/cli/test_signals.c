@@ -315,3 +315,21 @@ Test(views, mode_is_the_strictest_and_its_reason_that_of_who_made_it)
     cr_assert_str_eq(keel_strategy_mode_reason(&t, "a")->text, "all");
     cr_assert_str_eq(keel_strategy_mode_reason(&t, "b")->text, "all");
 }
+
+Test(views, listed_decisions_stand_under_their_headings)
+{
+    page *p = open_page();
+    keel_decision_row row = {.event_ns = INT64_C(1767322800) * KEEL_NS_PER_S,
+                             .decision = accepted()};
+    keel_view_decision_row_heading(&p->cli);
+    keel_view_decision_row(&p->cli, &p->universe, &row);
+    const char *text = close_page(p);
+    const char *line = strchr(text, '\n') + 1;
+    static const char *const columns[][2] = {{"signal ", "12-1 "},     {"time (UTC)", "2026-01-02"},
+                                             {"strategy", "momentum"}, {"side", "long"},
+                                             {"symbol", "BTC-SIM"},    {"outcome", "accepted"},
+                                             {"size, or", "hold 1"}};
+    for (size_t i = 0; i < sizeof columns / sizeof *columns; i++)
+        cr_assert_eq(strstr(text, columns[i][0]) - text, strstr(line, columns[i][1]) - line,
+                     "%s: %s", columns[i][0], text);
+}

@@ -246,14 +246,22 @@ Test(outbox, an_unknown_strategy_is_told_once_and_asks_each_second)
     cr_assert_eq(sent_to, 1);
 }
 
-Test(outbox, an_inactive_strategy_is_told_and_its_signals_still_get_their_decision)
+Test(outbox, an_inactive_strategy_is_refused_until_it_is_active)
 {
-    push(1);
-    const unsigned changed = ack_with(100, 0, 10, KEEL_REASON_STRATEGY_INACTIVE);
-    cr_assert_eq(changed, KEEL_OUTBOX_NOW_SERVED | KEEL_OUTBOX_NOW_REFUSED);
-    cr_assert_eq(ack_with(100, 0, 10, KEEL_REASON_STRATEGY_INACTIVE), 0u);
+    const keel_signal s = signal_of("x");
+    push(2);
+    serve(10);
     drain();
-    cr_assert_eq(sent_to, 1);
+    ack(1, 10);
+    cr_assert_eq(ack_with(100, 0, 0, KEEL_REASON_STRATEGY_INACTIVE), KEEL_OUTBOX_NOW_REFUSED);
+    cr_assert_eq(keel_outbox_push(box, &s, NULL), KEEL_EREFUSED);
+    now += 500 * MS;
+    drain();
+    cr_assert_eq(sent_from, 0);
+    cr_assert_eq(ack(1, 10), KEEL_OUTBOX_NOW_SERVED);
+    now += 200 * MS;
+    drain();
+    cr_assert_eq(sent_from, 2, "what was kept is delivered");
 }
 
 Test(outbox, a_new_epoch_numbers_what_is_left_again_under_the_same_ids)

@@ -104,6 +104,26 @@ Test(books, keep_an_unfilled_signal_until_it_lapses)
     end_world(w);
 }
 
+/* Execution gives up what opens a position, never what reduces one. */
+Test(books, keep_a_flat_until_its_book_is_empty)
+{
+    world *w = begin();
+    const uint64_t v = ask(w, "a1", KEEL_SIDE_LONG);
+    next_step(w);
+    tell_book(w, "alpha", BTC, 10, &v, 1);
+    const uint64_t out = ask(w, "a2", KEEL_SIDE_FLAT);
+    for (int i = 0; i < 40; i++) { /* a day is over, and the symbol had no bar */
+        next_step(w);
+        tell_book(w, "alpha", BTC, 10, NULL, 0);
+        cr_assert_eq(of_alpha(w).active, 1, "row %d", i);
+    }
+    next_step(w);
+    tell_book(w, "alpha", BTC, 0, &out, 1);
+    cr_expect_eq(of_alpha(w).active, 0);
+    cr_expect_eq(of_alpha(w).executed, 2);
+    end_world(w);
+}
+
 Test(books, execute_a_flat_when_nothing_is_held_any_more)
 {
     world *w = begin();

@@ -558,3 +558,32 @@ Test(intake, refuses_a_configuration_that_makes_no_sense)
     cr_expect_null(keel_intake_new(&many, &err));
     cr_expect_not_null(strstr(err.text, "strategies"));
 }
+
+/* A client that begins an epoch with every signal needs a range for each. */
+Test(intake, leaves_ranges_to_the_others)
+{
+    enum { EPOCHS = 200 };
+    keel_intake_desk *desk = make();
+    keel_intake intake;
+    keel_receipt receipt;
+    bool is_named = false;
+    for (int epoch = 1; epoch <= EPOCHS; epoch++)
+        say_many(desk, "fast", epoch, 1, 1);
+    say_many(desk, "slow", 5, 1, 3);
+    keel_intake_choose(desk, 4096, &intake);
+    for (int r = 0; r < intake.ranges_n; r++)
+        is_named = is_named || (strcmp(intake.ranges[r].strategy, "slow") == 0 &&
+                                intake.ranges[r].to_seq == 3);
+    cr_expect(is_named, "%d ranges, none of them slow's", intake.ranges_n);
+    while (keel_intake_next(desk, &receipt))
+        continue;
+    cr_expect_eq(keel_intake_credit(desk, "slow"), KEEL_OUTBOX_MAX);
+    cr_expect_gt(keel_intake_pending(desk), 0);
+    for (int step = 0; step < EPOCHS; step++) { /* what was left comes in the next steps */
+        keel_intake_choose(desk, 4096, &intake);
+        while (keel_intake_next(desk, &receipt))
+            continue;
+    }
+    cr_expect_eq(keel_intake_pending(desk), 0);
+    keel_intake_free(&desk);
+}
