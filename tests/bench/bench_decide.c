@@ -5,7 +5,8 @@
  *   coordinator  receipt to decision with a risk that accepts all; `active` intents stand, and each
  *                signal replaces one of them; in questions of one signal and of as many as fit
  *   risk         one question of 256 checks, with all intents of all strategies standing
- *   both         receipt to decision with risk's engine at the other end */
+ *   both         receipt to decision with risk's engine at the other end
+ * and what the coordinator's engine takes for 100 strategies. */
 #include "tests/bench/bench.h"
 
 #include "common/domain/fixed.h"
@@ -14,6 +15,7 @@
 #include "services/strategy-coordinator/engine/coordinator.h"
 #include "services/strategy-coordinator/intake.h"
 
+#include <malloc.h>
 #include <string.h>
 #include <time.h>
 
@@ -350,11 +352,30 @@ static void run_intake(int rounds)
     bench_free(&us);
 }
 
+/* ---- memory ---- */
+
+static double taken_mib(void)
+{
+    const struct mallinfo2 m = mallinfo2();
+    return (double)(m.uordblks + m.hblkhd) / (1 << 20);
+}
+
+static void print_memory(void)
+{
+    const double before = taken_mib();
+    desk *d = desk_new(STRATEGIES_MOST, 1, false);
+    printf("{\"bench\": \"decide_memory\", \"strategies\": %d, \"instruments\": %d, "
+           "\"engine_mib\": %.1f, \"target_mib\": 10}\n",
+           STRATEGIES_MOST, N, taken_mib() - before);
+    desk_free(d);
+}
+
 int main(int argc, char **argv)
 {
     const bool quick = bench_is_short(argc, argv);
     const int signals = quick ? 2000 : 100000;
     static const int active[] = {1, 10, 100, 1000};
+    print_memory();
     run_intake(quick ? 200 : 4000);
     for (size_t i = 0; i < sizeof active / sizeof active[0]; i++) {
         run_decide(10, active[i], 1, false, signals);
