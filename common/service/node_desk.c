@@ -468,6 +468,16 @@ unsigned keel_service_without(const keel_service *svc)
     return svc->cfg.without;
 }
 
+bool keel_service_is_replaying(const keel_service *svc)
+{
+    if (!node_is_lockstep(svc))
+        return !svc->restaged || !is_caught_up(svc);
+    for (int i = 0; i < svc->pubs_n; i++)
+        if (svc->pubs[i].has_top && svc->pubs[i].top_step >= node_open_step(svc))
+            return true;
+    return false;
+}
+
 bool keel_service_is_lockstep(const keel_service *svc)
 {
     return node_is_lockstep(svc);
