@@ -475,6 +475,7 @@ bool node_recover(keel_service *n)
     read_last_values(n);
     node_stage(n, KEEL_STAGE_RECOVERING);
     n->epoch_ns = n->cfg.wall_ns(n->cfg.clock_arg);
+    n->recovered_ns = node_mono(n);
     n->fresh = true;
     n->caught_up = false;
     restart_steps(n);

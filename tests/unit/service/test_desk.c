@@ -607,6 +607,26 @@ Test(desk, R1_live_an_open_step_goes_on_where_the_log_left_it, .fini = stop)
     cr_assert_geq(last, 20);
 }
 
+Test(desk, R6_live_decides_in_no_step_that_the_ledger_may_have_left, .fini = stop)
+{
+    keel_err err = {0};
+    start("live");
+    turn_for(500);
+    keel_host_kill(host, "strategy-coordinator");
+    turn_for(1000); /* the others go on without it */
+    lost = "v1.hb.ledger.";
+    cr_assert_eq(keel_host_start(host, "strategy-coordinator", &err), KEEL_OK);
+    outside.pending = 1;
+    turn_for(300);
+    cr_assert_eq(count_of("v1.decision."), 0);
+    lost = NULL;
+    turn_for(1000);
+    cr_assert_eq(count_of("v1.decision."), 1);
+    for (int i = 0; i < all_n; i++)
+        cr_assert(strncmp(all[i].topic, "v1.decision.", 12) != 0 || all[i].step > 12, "step %d",
+                  (int)all[i].step);
+}
+
 Test(desk, the_dead_man_rule_trips_and_clears, .fini = stop)
 {
     keel_err err = {0};
