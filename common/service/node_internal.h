@@ -201,6 +201,7 @@ struct keel_service {
     uint64_t horizon;
     int64_t beat_due_ns;
     int64_t recover_due_ns;
+    int64_t recovered_ns; /* monotonic: begin of this life, or of what follows a rewind */
     uint64_t beats;
     int64_t handler_max_ns;
     bool cache_lost;

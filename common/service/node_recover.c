@@ -474,12 +474,10 @@ bool node_recover(keel_service *n)
         return node_wait_for_log(n);
     if (fold_own(n) != KEEL_OK)
         return node_wait_for_log(n);
-    if (n->spec->desk != NULL && n->spec->desk->recovered != NULL &&
-        n->spec->desk->recovered(n, n->app) != KEEL_OK)
-        return node_wait_for_log(n);
     read_last_values(n);
     node_stage(n, KEEL_STAGE_RECOVERING);
     n->epoch_ns = n->cfg.wall_ns(n->cfg.clock_arg);
+    n->recovered_ns = node_mono(n);
     n->fresh = true;
     n->caught_up = false;
     restart_steps(n);
