@@ -270,9 +270,10 @@ bool node_snapshot(keel_service *n);
 void node_serve(keel_service *n);                                               /* answer resends */
 void node_ask_again(keel_service *n, int line);                                 /* S4 */
 void node_ask_late(keel_service *n, int publisher, uint64_t from, uint64_t to); /* R6 */
-/* R5, live: a topic whose records all count, not the newest alone: decisions. Hand over what the log
- * has of it beyond what was handled, up to a step; note what came along the line. So neither a step
- * that was passed over, nor one to which a publisher that started again has added, loses one. */
+/* R5, live: a topic whose records all count, not the newest alone: decisions. Hand over what the
+ * log has of it beyond what was handled, up to a step; note what came along the line. So neither a
+ * step that was passed over, nor one to which a publisher that started again has added, loses one.
+ */
 bool node_is_cumulative(const keel_service *n, keel_topic topic);
 void node_read_cumulative(keel_service *n, int publisher, uint64_t to_step);
 void node_note_cumulative(keel_service *n, int publisher, uint64_t step);

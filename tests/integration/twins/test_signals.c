@@ -3,8 +3,8 @@
  * Lockstep: whatever services die, all payloads are those of the undisturbed run (S5, P5, P6, P7,
  * G1). When strategies die too (P8, G4), and in live mode (G1, G2, P5): no acknowledged signal is
  * lost, each is decided exactly once, decisions are numbered without a hole, the counts add up and
- * the books are those of the fills. Without G1, P5 or P7 a schedule fails. The journals of those who
- * have a part in it reproduce every payload, in live mode too (J1, J2).
+ * the books are those of the fills. Without G1, P5 or P7 a schedule fails. The journals of those
+ * who have a part in it reproduce every payload, in live mode too (J1, J2).
  *
  * Each schedule runs in a child. KEEL_LONG=1 runs more. Plain main: ends with "N passed, N
  * failed". */
