@@ -30,6 +30,13 @@ uint64_t node_open_step(const keel_service *n)
     return n->recall_step != 0 ? n->recall_step : n->done + 1;
 }
 
+int64_t node_next_epoch(const keel_service *n)
+{
+    const keel_node_cfg *c = &n->cfg;
+    const int64_t now = (c->epoch_ns != NULL ? c->epoch_ns : c->wall_ns)(c->clock_arg);
+    return now > n->epoch_ns ? now : n->epoch_ns + 1;
+}
+
 void node_stage(const keel_service *n, keel_stage stage)
 {
     if (n->cfg.at_stage != NULL)
@@ -229,7 +236,7 @@ keel_service *keel_node_new(const keel_node_cfg *cfg, keel_err *err)
     keel_arena_init(&n->wire_arena, NODE_ARENA_BYTES);
     n->bound = UINT64_MAX;
     n->started_ns = cfg->wall_ns(cfg->clock_arg);
-    n->epoch_ns = n->started_ns;
+    n->epoch_ns = node_next_epoch(n);
     make_pubs(n);
     make_line(n);
     subscribe_control(n);
