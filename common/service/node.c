@@ -432,7 +432,8 @@ static bool pass_over(keel_service *n, const keel_line *l, int p, uint64_t step)
     keel_journal_put_step(n->cfg.journal, KEEL_JOURNAL_PASSED, step, (uint32_t)n->entry);
     keel_count(n->cfg.obs, "steps_passed_over", 1);
     snprintf(why, sizeof why, "gone on without %s", l->publisher);
-    node_state(n, KEEL_STATE_DEGRADED, why);
+    if (!node_desk_is_tripped(n)) /* which says more */
+        node_state(n, KEEL_STATE_DEGRADED, why);
     n->passed = true;
     return true;
 }
@@ -514,6 +515,11 @@ void node_say_working(keel_service *n)
     if (n->cache_lost)
         node_state_of(n, KEEL_STATE_DEGRADED, "cache cannot be used",
                       n->cfg.cache.ops->why(n->cfg.cache.self));
+    else if (node_desk_is_tripped(n))
+        node_state(n, KEEL_STATE_DEGRADED,
+                   n->deadman.mode == KEEL_TRADING_HALTED
+                       ? "risk has not been heard for 5 s: nothing is traded"
+                       : "risk has not been heard for 1 s: no new exposure");
     else
         node_state(n, KEEL_STATE_RUNNING, "");
 }

@@ -299,6 +299,7 @@ bool node_desk_is_deciding(const keel_service *n);
 bool node_desk_flush(keel_service *n);
 keel_status node_desk_restage(keel_service *n); /* KEEL_EUNAVAIL: the log cannot be read now */
 void node_desk_watch(keel_service *n);          /* the dead-man rule */
+bool node_desk_is_tripped(const keel_service *n);
 
 /* node_control.c: heartbeats, requests */
 void node_beat(keel_service *n);
