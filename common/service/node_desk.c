@@ -379,6 +379,11 @@ static keel_trading_mode mode_at_age(int64_t age_ns)
                                            : KEEL_TRADING_ACTIVE;
 }
 
+bool node_desk_is_tripped(const keel_service *n)
+{
+    return n->deadman.mode == KEEL_TRADING_REDUCING || n->deadman.mode == KEEL_TRADING_HALTED;
+}
+
 void node_desk_watch(keel_service *n)
 {
     node_deadman *d = &n->deadman;
@@ -395,8 +400,7 @@ void node_desk_watch(keel_service *n)
     keel_trading_mode mode = mode_at_age(now - d->since_ns);
     if (mode != KEEL_TRADING_ACTIVE)
         d->beats = 0;
-    const bool tripped = d->mode == KEEL_TRADING_REDUCING || d->mode == KEEL_TRADING_HALTED;
-    if (tripped && mode < d->mode)
+    if (node_desk_is_tripped(n) && mode < d->mode)
         mode = d->beats >= DEADMAN_BEATS ? KEEL_TRADING_ACTIVE : d->mode;
     if (mode == d->mode || (d->mode == KEEL_TRADING_UNSPECIFIED && mode == KEEL_TRADING_ACTIVE))
         return;
@@ -404,6 +408,8 @@ void node_desk_watch(keel_service *n)
     keel_journal_put_step(n->cfg.journal, KEEL_JOURNAL_DEADMAN, node_open_step(n), (uint32_t)mode);
     keel_log(n->cfg.obs, KEEL_LOG_WARN, "deadman", "mode=%s", keel_trading_mode_name(mode));
     n->spec->on_deadman(n, n->app, mode);
+    if (!n->log_lost && !n->staged->flushing)
+        node_say_working(n);
 }
 
 /* ---- what an app may ask ---- */

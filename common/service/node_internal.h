@@ -232,6 +232,9 @@ bool node_is_lockstep(const keel_service *n);
 void node_say_working(keel_service *n);
 void node_call_count(keel_service *n, const char *what, keel_status status);
 uint64_t node_open_step(const keel_service *n);
+/* S2: what is sent from here on is of a later start than all before, also when the clock has
+ * stepped back. */
+int64_t node_next_epoch(const keel_service *n);
 
 /* node_out.c: staging, records, frames */
 void node_outs_reset(keel_service *n);
@@ -313,6 +316,7 @@ bool node_desk_is_deciding(const keel_service *n);
 bool node_desk_flush(keel_service *n);
 keel_status node_desk_restage(keel_service *n); /* KEEL_EUNAVAIL: the log cannot be read now */
 void node_desk_watch(keel_service *n);          /* the dead-man rule */
+bool node_desk_is_tripped(const keel_service *n);
 
 /* node_control.c: heartbeats, requests */
 void node_beat(keel_service *n);

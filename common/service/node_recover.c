@@ -476,7 +476,7 @@ bool node_recover(keel_service *n)
         return node_wait_for_log(n);
     read_last_values(n);
     node_stage(n, KEEL_STAGE_RECOVERING);
-    n->epoch_ns = n->cfg.wall_ns(n->cfg.clock_arg);
+    n->epoch_ns = node_next_epoch(n);
     n->recovered_ns = node_mono(n);
     n->fresh = true;
     n->caught_up = false;
