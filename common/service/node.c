@@ -474,12 +474,13 @@ static bool take_entry(keel_service *n)
             node_ask_again(n, n->entry);
             return false;
         }
-        n->waiting_ns = 0;
         const int64_t start = node_mono(n);
         if (!node_is_lockstep(n)) {
             take_late(n, p);
-            node_read_cumulative(n, p, step - 1);
+            if (!node_read_cumulative(n, p, step - 1))
+                return false; /* what this step has would be taken in their place */
         }
+        n->waiting_ns = 0;
         if (closed) {
             handle_messages(n, p, step, false);
             node_note_cumulative(n, p, step);

@@ -278,7 +278,7 @@ void node_ask_late(keel_service *n, int publisher, uint64_t from, uint64_t to); 
  * step that was passed over, nor one to which a publisher that started again has added, loses one.
  */
 bool node_is_cumulative(const keel_service *n, keel_topic topic);
-void node_read_cumulative(keel_service *n, int publisher, uint64_t to_step);
+bool node_read_cumulative(keel_service *n, int publisher, uint64_t to_step);
 void node_note_cumulative(keel_service *n, int publisher, uint64_t step);
 /* R5, live: the newest record of every topic read, from the log, before the first step is opened.
  * */
