@@ -134,6 +134,9 @@ static void on_ack(keel_strategy *s, const keel_envelope *e, int64_t now_ns)
     if ((changed & (KEEL_OUTBOX_NOW_REFUSED | KEEL_OUTBOX_NOW_SUPERSEDED)) == 0)
         return;
     s->refusal = ack.refusal;
+    if (s->refusal.code == KEEL_REASON_UNSPECIFIED) /* it is an ack of the newer client */
+        keel_reason_set(&s->refusal, KEEL_REASON_EPOCH_SUPERSEDED,
+                        "a client of %s that began later is served", s->name);
     if ((changed & KEEL_OUTBOX_NOW_REFUSED) != 0)
         tell(s, KEEL_EVENT_REFUSED);
     else

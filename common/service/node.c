@@ -30,6 +30,13 @@ uint64_t node_open_step(const keel_service *n)
     return n->recall_step != 0 ? n->recall_step : n->done + 1;
 }
 
+int64_t node_next_epoch(const keel_service *n)
+{
+    const keel_node_cfg *c = &n->cfg;
+    const int64_t now = (c->epoch_ns != NULL ? c->epoch_ns : c->wall_ns)(c->clock_arg);
+    return now > n->epoch_ns ? now : n->epoch_ns + 1;
+}
+
 void node_stage(const keel_service *n, keel_stage stage)
 {
     if (n->cfg.at_stage != NULL)
@@ -244,7 +251,7 @@ keel_service *keel_node_new(const keel_node_cfg *cfg, keel_err *err)
     keel_arena_init(&n->wire_arena, NODE_ARENA_BYTES);
     n->bound = UINT64_MAX;
     n->started_ns = cfg->wall_ns(cfg->clock_arg);
-    n->epoch_ns = n->started_ns;
+    n->epoch_ns = node_next_epoch(n);
     make_pubs(n);
     make_line(n);
     subscribe_control(n);
@@ -444,7 +451,8 @@ static bool pass_over(keel_service *n, const keel_line *l, int p, uint64_t step)
     keel_journal_put_step(n->cfg.journal, KEEL_JOURNAL_PASSED, step, (uint32_t)n->entry);
     keel_count(n->cfg.obs, "steps_passed_over", 1);
     snprintf(why, sizeof why, "gone on without %s", l->publisher);
-    node_state(n, KEEL_STATE_DEGRADED, why);
+    if (!node_desk_is_tripped(n)) /* which says more */
+        node_state(n, KEEL_STATE_DEGRADED, why);
     n->passed = true;
     return true;
 }
@@ -466,12 +474,13 @@ static bool take_entry(keel_service *n)
             node_ask_again(n, n->entry);
             return false;
         }
-        n->waiting_ns = 0;
         const int64_t start = node_mono(n);
         if (!node_is_lockstep(n)) {
             take_late(n, p);
-            node_read_cumulative(n, p, step - 1);
+            if (!node_read_cumulative(n, p, step - 1))
+                return false; /* what this step has would be taken in their place */
         }
+        n->waiting_ns = 0;
         if (closed) {
             handle_messages(n, p, step, false);
             node_note_cumulative(n, p, step);
@@ -526,6 +535,11 @@ void node_say_working(keel_service *n)
     if (n->cache_lost)
         node_state_of(n, KEEL_STATE_DEGRADED, "cache cannot be used",
                       n->cfg.cache.ops->why(n->cfg.cache.self));
+    else if (node_desk_is_tripped(n))
+        node_state(n, KEEL_STATE_DEGRADED,
+                   n->deadman.mode == KEEL_TRADING_HALTED
+                       ? "risk has not been heard for 5 s: nothing is traded"
+                       : "risk has not been heard for 1 s: no new exposure");
     else
         node_state(n, KEEL_STATE_RUNNING, "");
 }

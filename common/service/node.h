@@ -59,6 +59,8 @@ typedef struct keel_node_cfg {
     keel_journal *journal;         /* borrowed; NULL = none */
     int64_t (*wall_ns)(void *arg); /* UTC; publish_ns, epochs: never reaches an engine */
     int64_t (*mono_ns)(void *arg); /* for waiting */
+    /* Names a start of the service: later than whatever it named before. NULL = wall_ns. */
+    int64_t (*epoch_ns)(void *arg);
     void *clock_arg;
     void (*at_stage)(void *arg, keel_stage stage); /* NULL but in tests that crash there */
     void *stage_arg;

@@ -50,7 +50,7 @@ bool node_log_reaches_books(keel_service *n)
     const keel_status top = n->cfg.log.ops->top(n->cfg.log.self, topic, &step, &index);
     if (top != KEEL_OK && top != KEEL_ENOTFOUND)
         return node_wait_for_log(n);
-    if (step >= ledger->step_done)
+    if (step >= ledger->step_done || ledger->archived_step == 0) /* nothing is booked yet */
         return true;
     snprintf(why, sizeof why,
              "the log lacks records that the books rest on: it ends at step %llu, the books at "

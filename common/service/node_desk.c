@@ -301,12 +301,16 @@ static bool is_caught_up(const keel_service *n)
     return true;
 }
 
-/* Live: has the ledger gone on without the open step, and execution before it? What is decided now
- * would come late to them; after a restart of theirs it would not come at all. */
+/* Live: have the ledger or execution gone on without the open step? What is decided now would come
+ * late to them; after a restart of theirs it would not come at all. Whoever begins anew may have
+ * closed the step in an earlier life, and waits until the ledger has said how far it is. */
 static bool is_passed_over(keel_service *n)
 {
     const node_peer *ledger = node_peer_of(n, "ledger");
-    return ledger != NULL && ledger->step_done > node_open_step(n);
+    const node_peer *execution = node_peer_of(n, "execution");
+    const uint64_t step = node_open_step(n);
+    return ledger == NULL || ledger->heard_ns <= n->recovered_ns || ledger->step_done > step ||
+           (execution != NULL && execution->step_done > step);
 }
 
 bool node_desk_live(keel_service *n)
@@ -317,7 +321,7 @@ bool node_desk_live(keel_service *n)
     if (!n->restaged) /* what the log holds of this step comes first */
         return false;
     if (!n->desk.deciding) {
-        if (!node_desk_flush(n) || !is_caught_up(n) || is_passed_over(n))
+        if (!n->restaged || !node_desk_flush(n) || !is_caught_up(n) || is_passed_over(n))
             return false;
         keel_arena_reset(&n->arena);
         if (n->spec->desk->gather(n, n->app, node_open_step(n), &any) != KEEL_OK || !any)
@@ -375,6 +379,11 @@ static keel_trading_mode mode_at_age(int64_t age_ns)
                                            : KEEL_TRADING_ACTIVE;
 }
 
+bool node_desk_is_tripped(const keel_service *n)
+{
+    return n->deadman.mode == KEEL_TRADING_REDUCING || n->deadman.mode == KEEL_TRADING_HALTED;
+}
+
 void node_desk_watch(keel_service *n)
 {
     node_deadman *d = &n->deadman;
@@ -391,8 +400,7 @@ void node_desk_watch(keel_service *n)
     keel_trading_mode mode = mode_at_age(now - d->since_ns);
     if (mode != KEEL_TRADING_ACTIVE)
         d->beats = 0;
-    const bool tripped = d->mode == KEEL_TRADING_REDUCING || d->mode == KEEL_TRADING_HALTED;
-    if (tripped && mode < d->mode)
+    if (node_desk_is_tripped(n) && mode < d->mode)
         mode = d->beats >= DEADMAN_BEATS ? KEEL_TRADING_ACTIVE : d->mode;
     if (mode == d->mode || (d->mode == KEEL_TRADING_UNSPECIFIED && mode == KEEL_TRADING_ACTIVE))
         return;
@@ -400,6 +408,8 @@ void node_desk_watch(keel_service *n)
     keel_journal_put_step(n->cfg.journal, KEEL_JOURNAL_DEADMAN, node_open_step(n), (uint32_t)mode);
     keel_log(n->cfg.obs, KEEL_LOG_WARN, "deadman", "mode=%s", keel_trading_mode_name(mode));
     n->spec->on_deadman(n, n->app, mode);
+    if (!n->log_lost && !n->staged->flushing)
+        node_say_working(n);
 }
 
 /* ---- what an app may ask ---- */
@@ -468,6 +478,16 @@ uint64_t keel_service_horizon(const keel_service *svc)
 unsigned keel_service_without(const keel_service *svc)
 {
     return svc->cfg.without;
+}
+
+bool keel_service_is_replaying(const keel_service *svc)
+{
+    if (!node_is_lockstep(svc))
+        return !svc->restaged || !is_caught_up(svc);
+    for (int i = 0; i < svc->pubs_n; i++)
+        if (svc->pubs[i].has_top && svc->pubs[i].top_step >= node_open_step(svc))
+            return true;
+    return false;
 }
 
 bool keel_service_is_lockstep(const keel_service *svc)

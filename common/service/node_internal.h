@@ -201,6 +201,7 @@ struct keel_service {
     uint64_t horizon;
     int64_t beat_due_ns;
     int64_t recover_due_ns;
+    int64_t recovered_ns; /* monotonic: begin of this life, or of what follows a rewind */
     uint64_t beats;
     int64_t handler_max_ns;
     bool cache_lost;
@@ -231,6 +232,9 @@ bool node_is_lockstep(const keel_service *n);
 void node_say_working(keel_service *n);
 void node_call_count(keel_service *n, const char *what, keel_status status);
 uint64_t node_open_step(const keel_service *n);
+/* S2: what is sent from here on is of a later start than all before, also when the clock has
+ * stepped back. */
+int64_t node_next_epoch(const keel_service *n);
 
 /* node_out.c: staging, records, frames */
 void node_outs_reset(keel_service *n);
@@ -269,11 +273,12 @@ bool node_snapshot(keel_service *n);
 void node_serve(keel_service *n);                                               /* answer resends */
 void node_ask_again(keel_service *n, int line);                                 /* S4 */
 void node_ask_late(keel_service *n, int publisher, uint64_t from, uint64_t to); /* R6 */
-/* R5, live: a topic whose records all count, not the newest alone: decisions. Hand over what the log
- * has of it beyond what was handled, up to a step; note what came along the line. So neither a step
- * that was passed over, nor one to which a publisher that started again has added, loses one. */
+/* R5, live: a topic whose records all count, not the newest alone: decisions. Hand over what the
+ * log has of it beyond what was handled, up to a step; note what came along the line. So neither a
+ * step that was passed over, nor one to which a publisher that started again has added, loses one.
+ */
 bool node_is_cumulative(const keel_service *n, keel_topic topic);
-void node_read_cumulative(keel_service *n, int publisher, uint64_t to_step);
+bool node_read_cumulative(keel_service *n, int publisher, uint64_t to_step);
 void node_note_cumulative(keel_service *n, int publisher, uint64_t step);
 /* R5, live: the newest record of every topic read, from the log, before the first step is opened.
  * */
@@ -311,6 +316,7 @@ bool node_desk_is_deciding(const keel_service *n);
 bool node_desk_flush(keel_service *n);
 keel_status node_desk_restage(keel_service *n); /* KEEL_EUNAVAIL: the log cannot be read now */
 void node_desk_watch(keel_service *n);          /* the dead-man rule */
+bool node_desk_is_tripped(const keel_service *n);
 
 /* node_control.c: heartbeats, requests */
 void node_beat(keel_service *n);

@@ -474,12 +474,10 @@ bool node_recover(keel_service *n)
         return node_wait_for_log(n);
     if (fold_own(n) != KEEL_OK)
         return node_wait_for_log(n);
-    if (n->spec->desk != NULL && n->spec->desk->recovered != NULL &&
-        n->spec->desk->recovered(n, n->app) != KEEL_OK)
-        return node_wait_for_log(n);
     read_last_values(n);
     node_stage(n, KEEL_STAGE_RECOVERING);
-    n->epoch_ns = n->cfg.wall_ns(n->cfg.clock_arg);
+    n->epoch_ns = node_next_epoch(n);
+    n->recovered_ns = node_mono(n);
     n->fresh = true;
     n->caught_up = false;
     restart_steps(n);
@@ -679,16 +677,18 @@ static bool hand_over_next(void *arg, const keel_log_entry *e)
     return hand_over(&c->record, e);
 }
 
-void node_read_cumulative(keel_service *n, int publisher, uint64_t to_step)
+bool node_read_cumulative(keel_service *n, int publisher, uint64_t to_step)
 {
     node_publisher *p = &n->publishers[publisher];
     const int t = cumulative_topic(n, publisher);
     if (t < 0 || to_step < p->read_step)
-        return;
+        return true;
     cumulative_read c = {{n, &n->spec->subs[p->subs[t]], p->topics[t]}, p};
     const keel_log_span span = {p->read_step, p->read_index, to_step};
-    if (n->cfg.log.ops->read(n->cfg.log.self, p->topics[t], span, hand_over_next, &c) != KEEL_OK)
-        keel_count(n->cfg.obs, "log_unread", 1); /* the next step reads on from here */
+    if (n->cfg.log.ops->read(n->cfg.log.self, p->topics[t], span, hand_over_next, &c) == KEEL_OK)
+        return true;
+    keel_count(n->cfg.obs, "log_unread", 1); /* read on from here when the log is back */
+    return false;
 }
 
 void node_note_cumulative(keel_service *n, int publisher, uint64_t step)

@@ -75,8 +75,6 @@ typedef struct keel_desk {
     const keel_sub *doors;
     /* Once a turn while at work: makes what came through the doors durable, then acknowledges. */
     void (*on_turn)(keel_service *svc, void *app);
-    /* After the state was restored, before the first step. KEEL_EUNAVAIL: called again. */
-    keel_status (*recovered)(keel_service *svc, void *app);
     /* Hand what is to be decided in the open step to the handlers in `taken`. KEEL_EUNAVAIL: not
      * yet (keel_service_await names who is awaited). In live mode *any tells whether there is
      * anything. */
@@ -206,6 +204,10 @@ uint64_t keel_service_horizon(const keel_service *svc);
 
 /* KEEL_WITHOUT_* of a test; 0 in a program. */
 unsigned keel_service_without(const keel_service *svc);
+
+/* Whether the open step, or a later one, may have been decided in an earlier life: the log holds
+ * records of it that were not folded yet. */
+bool keel_service_is_replaying(const keel_service *svc);
 
 bool keel_service_is_lockstep(const keel_service *svc);
 int64_t keel_service_mono_ns(const keel_service *svc); /* for pacing of acknowledgements only */

@@ -33,13 +33,15 @@ typedef struct app {
     keel_intake_desk *intake;
     int strategies_n;
     uint8_t *batch;            /* owned: receipts on their way to the log */
+    bool doors_open;           /* the log was read to its end: clients are served */
     keel_intake_range *ranges; /* owned: what was taken in the open step */
     int ranges_n;
-    uint64_t round_step; /* of which the following is true */
-    bool recorded;       /* lockstep: its Intake was published */
-    int decided;         /* decisions of that step */
-    uint32_t questions;  /* asked in that step */
-    uint64_t asked_hash; /* of the question that waits */
+    keel_intake_range *named; /* owned: what a stored Intake names */
+    uint64_t round_step;      /* of which the following is true */
+    bool recorded;            /* lockstep: its Intake was published */
+    int decided;              /* decisions of that step */
+    uint32_t questions;       /* asked in that step */
+    uint64_t asked_hash;      /* of the question that waits */
     int64_t acks_due_ns;
     uint64_t trimmed; /* receipts were trimmed up to the marks of this step */
     int marks_at;
@@ -242,24 +244,6 @@ static void trim(keel_service *svc, app *a)
     a->trimmed = best->step;
 }
 
-static void on_turn(keel_service *svc, void *arg)
-{
-    app *a = arg;
-    const int n = keel_intake_batch_n(a->intake);
-    if (n > 0) {
-        const bool unwritten = (keel_service_without(svc) & KEEL_WITHOUT_G2) != 0;
-        const keel_status status = unwritten ? KEEL_OK : record_batch(svc, a);
-        keel_service_log_lost(svc, status != KEEL_OK);
-        if (status == KEEL_OK || (keel_service_without(svc) & KEEL_WITHOUT_G1) != 0) {
-            keel_intake_commit(a->intake);
-            keel_service_count(svc, "receipts", (uint64_t)n);
-        }
-    }
-    acknowledge(svc, a);
-    if (a->strategies_n > 0)
-        trim(svc, a);
-}
-
 /* ---- at a start ---- */
 
 typedef struct stored {
@@ -279,7 +263,7 @@ static bool take_stored(void *arg, const keel_log_entry *e)
     return s->status == KEEL_OK;
 }
 
-/* P5: what the log holds beyond the state's decisions is pending again. */
+/* P5: what the log holds beyond the decisions that are known is pending again. */
 static keel_status recover_one(keel_service *svc, app *a, const char *strategy)
 {
     char topic[KEEL_TOPIC_MAX];
@@ -295,10 +279,7 @@ static keel_status recover_one(keel_service *svc, app *a, const char *strategy)
     KEEL_TRY(log->ops->read(log->self, topic,
                             (keel_log_span){(uint64_t)epoch_ns, seq + 1, UINT64_MAX}, take_stored,
                             &s));
-    if (s.status == KEEL_ENOSPC) /* more than is held at once: the rest comes after a restart */
-        keel_service_count(svc, "receipts_left", 1);
-    else
-        KEEL_TRY(s.status);
+    KEEL_TRY(s.status);
     const keel_status top = log->ops->top(log->self, topic, &top_epoch, &top_seq);
     if (top == KEEL_ENOTFOUND)
         return KEEL_OK;
@@ -326,15 +307,42 @@ static keel_status make_intake(keel_service *svc, app *a, keel_err *err)
     return a->intake != NULL ? KEEL_OK : KEEL_EINVAL;
 }
 
-static keel_status recovered(keel_service *svc, void *arg)
+/* Clients are served from where the replay of what was decided ends, and not before: what is
+ * decided is not pending, however much it is. */
+static keel_status open_doors(keel_service *svc, app *a)
 {
-    app *a = arg;
     const keel_settings *settings = keel_service_settings(svc);
-    KEEL_TRY(make_intake(svc, a, NULL)); /* it may have been begun before */
+    if (a->doors_open)
+        return KEEL_OK;
+    KEEL_TRY(make_intake(svc, a, NULL)); /* the reading may have been begun before */
     for (int s = 0; s < a->strategies_n; s++)
         KEEL_TRY(recover_one(svc, a, settings->strategies[s].name));
+    keel_intake_on_closed(a->intake, keel_service_step(svc) - 1);
     keel_intake_open(a->intake);
+    a->doors_open = true;
     return KEEL_OK;
+}
+
+/* ---- a turn ---- */
+
+static void on_turn(keel_service *svc, void *arg)
+{
+    app *a = arg;
+    if (!keel_service_is_replaying(svc))
+        (void)!open_doors(svc, a); /* the log is away: another time */
+    const int n = keel_intake_batch_n(a->intake);
+    if (n > 0) {
+        const bool unwritten = (keel_service_without(svc) & KEEL_WITHOUT_G2) != 0;
+        const keel_status status = unwritten ? KEEL_OK : record_batch(svc, a);
+        keel_service_log_lost(svc, status != KEEL_OK);
+        if (status == KEEL_OK || (keel_service_without(svc) & KEEL_WITHOUT_G1) != 0) {
+            keel_intake_commit(a->intake);
+            keel_service_count(svc, "receipts", (uint64_t)n);
+        }
+    }
+    acknowledge(svc, a);
+    if (a->strategies_n > 0)
+        trim(svc, a);
 }
 
 /* ---- a round ---- */
@@ -365,6 +373,51 @@ static keel_status hand_over(keel_service *svc, app *a, bool *any)
     return KEEL_OK;
 }
 
+/* A range of a stored Intake, being read. */
+typedef struct replayed {
+    keel_service *svc;
+    const keel_intake_range *range;
+    uint64_t next; /* seq */
+    keel_status status;
+} replayed;
+
+static bool take_replayed(void *arg, const keel_log_entry *e)
+{
+    replayed *r = arg;
+    if (e->index != r->next)
+        return false;
+    r->status = keel_service_take(r->svc, KEEL_TOPIC_RECEIPT, r->range->strategy, e);
+    r->next++;
+    return r->status == KEEL_OK && e->index < r->range->to_seq;
+}
+
+/* Straight from the log: a replay can have more of them than are ever pending. What was handed over
+ * before the log went away is refused by the engine, which knows it. */
+static keel_status take_named(keel_service *svc, app *a, const keel_intake *named)
+{
+    char topic[KEEL_TOPIC_MAX];
+    const keel_log_store *log = keel_service_log(svc);
+    const int n = named->ranges_n;
+    keel_service_await(svc, "receipts in the log");
+    if (n > KEEL_COORDINATOR_QUEUE_MAX)
+        return KEEL_ETOOBIG;
+    if (n > 0)
+        memcpy(a->named, named->ranges, (size_t)n * sizeof *a->named);
+    for (int i = 0; i < n; i++) {
+        const keel_intake_range *range = &a->named[i];
+        replayed r = {svc, range, range->from_seq, KEEL_OK};
+        KEEL_TRY(receipt_topic(range->strategy, topic));
+        KEEL_TRY(log->ops->read(
+            log->self, topic,
+            (keel_log_span){(uint64_t)range->epoch_ns, range->from_seq, (uint64_t)range->epoch_ns},
+            take_replayed, &r));
+        KEEL_TRY(r.status);
+        if (r.next != range->to_seq + 1)
+            return KEEL_ENOTFOUND; /* P9 */
+    }
+    return KEEL_OK;
+}
+
 /* P7: the receipts of a step are those that its Intake in the log names; where there is none yet,
  * those that are there when every lockstep strategy has closed the step. */
 static keel_status choose_step(keel_service *svc, app *a, uint64_t step)
@@ -375,10 +428,11 @@ static keel_status choose_step(keel_service *svc, app *a, uint64_t step)
     const keel_status found = keel_service_stored(svc, KEEL_TOPIC_INTAKE, &msg);
     if (found == KEEL_OK && (keel_service_without(svc) & KEEL_WITHOUT_P7) == 0) {
         KEEL_TRY(keel_wire_get_intake(keel_service_arena(svc), msg.data, msg.len, &named));
-        return keel_intake_choose_stored(a->intake, &named);
+        return take_named(svc, a, &named);
     }
     if (found != KEEL_ENOTFOUND && found != KEEL_OK)
         return found;
+    KEEL_TRY(open_doors(svc, a));
     if (!keel_intake_is_closed(a->intake, step, &who)) {
         keel_service_await(svc, who);
         return KEEL_EUNAVAIL;
@@ -398,6 +452,7 @@ static keel_status gather(keel_service *svc, void *arg, uint64_t step, bool *any
         KEEL_TRY(choose_step(svc, a, step));
         return hand_over(svc, a, any);
     }
+    KEEL_TRY(open_doors(svc, a));
     const int room = keel_coordinator_room(a->engine);
     const int left = DECIDED_MAX - a->decided;
     keel_intake_choose_arrived(a->intake, room < ROUND_MAX && room < left ? room
@@ -522,7 +577,6 @@ static const keel_sub calls[] = {{KEEL_TOPIC_VERDICT, on_verdict}, {0, NULL}};
 static const keel_desk desk = {
     .doors = doors,
     .on_turn = on_turn,
-    .recovered = recovered,
     .gather = gather,
     .taken = taken,
     .decide = decide,
@@ -617,6 +671,7 @@ static void close_app(void *arg)
     keel_intake_free(&a->intake);
     keel_free(&a->batch);
     keel_free(&a->ranges);
+    keel_free(&a->named);
     for (int m = 0; m < MARKS_MAX; m++) {
         keel_free(&a->marks[m].epoch_ns);
         keel_free(&a->marks[m].seq);
@@ -634,6 +689,7 @@ static keel_status open_app(keel_service *svc, void *arg, keel_err *err)
     }
     a->batch = keel_xcalloc(BATCH_BYTES, 1);
     a->ranges = keel_xcalloc(KEEL_COORDINATOR_QUEUE_MAX, sizeof *a->ranges);
+    a->named = keel_xcalloc(KEEL_COORDINATOR_QUEUE_MAX, sizeof *a->named);
     for (int m = 0; m < MARKS_MAX; m++) {
         a->marks[m].epoch_ns = keel_xcalloc((size_t)a->strategies_n + 1, sizeof(int64_t));
         a->marks[m].seq = keel_xcalloc((size_t)a->strategies_n + 1, sizeof(uint64_t));

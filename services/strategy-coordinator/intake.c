@@ -35,6 +35,12 @@ static void sort_names(keel_intake_desk *desk)
     }
 }
 
+static uint32_t blocks_for(size_t len)
+{
+    const size_t more = len > INTAKE_FIRST_BYTES ? len - INTAKE_FIRST_BYTES : 0;
+    return (uint32_t)(1 + (more + INTAKE_MORE_BYTES - 1) / INTAKE_MORE_BYTES);
+}
+
 keel_intake_desk *keel_intake_new(const keel_intake_cfg *cfg, keel_err *err)
 {
     enum { BYTES_MIN = 32 << 10, BYTES_MAX = 1 << 30 };
@@ -57,7 +63,8 @@ keel_intake_desk *keel_intake_new(const keel_intake_cfg *cfg, keel_err *err)
     desk->by_name = keel_xcalloc(n, sizeof *desk->by_name);
     desk->clients = keel_xcalloc(n, sizeof *desk->clients);
     desk->ranges = keel_xcalloc(n * INTAKE_RANGES_EACH, sizeof *desk->ranges);
-    desk->blocks_n = (uint32_t)(bytes / INTAKE_BLOCK);
+    desk->kept_n = INTAKE_RESTART_MAX * blocks_for(INTAKE_RECEIPT_MAX);
+    desk->blocks_n = (uint32_t)(bytes / INTAKE_BLOCK) + desk->kept_n;
     desk->blocks = keel_xcalloc(desk->blocks_n, INTAKE_BLOCK);
     desk->fresh = 1;
     desk->free_n = desk->blocks_n - 1;
@@ -124,12 +131,6 @@ static void give_back(keel_intake_desk *desk, uint32_t at)
 
 _Static_assert(offsetof(intake_head, chain) == 0,
                "a chain goes on at the same place in every block");
-
-static uint32_t blocks_for(size_t len)
-{
-    const size_t more = len > INTAKE_FIRST_BYTES ? len - INTAKE_FIRST_BYTES : 0;
-    return (uint32_t)(1 + (more + INTAKE_MORE_BYTES - 1) / INTAKE_MORE_BYTES);
-}
 
 /* Where byte `at` of a chain is, and how many follow it in its block. */
 static uint8_t *room_in(keel_intake_desk *desk, uint32_t at, bool is_first, size_t *room)
@@ -250,8 +251,8 @@ static uint32_t credit_of(const keel_intake_desk *desk, int i)
         const uint32_t of_closed = left_of(used - open), of_open = left_of(open);
         credit = of_closed < of_open ? of_closed : of_open;
     }
-    const uint32_t whole = blocks_for(INTAKE_RECEIPT_MAX);
-    const uint32_t room = desk->free_n / whole;
+    const uint32_t open_n = desk->free_n > desk->kept_n ? desk->free_n - desk->kept_n : 0;
+    const uint32_t room = open_n / blocks_for(INTAKE_RECEIPT_MAX);
     return credit < room ? credit : room;
 }
 

@@ -13,11 +13,13 @@
  *          What was taken of the older epoch before stays in the batch.
  *          Until keel_intake_open all frames are dropped: first comes what the log holds, beyond
  *          the engine's marks. Steps that a replay takes from stored Intakes are read from the log
- *          by their ranges, and need nothing here.
+ *          by their ranges, and need nothing here. What was pending fits again, with what had left
+ *          for the engine and was in no Intake when it died.
  * SHAPE    Credit = KEEL_OUTBOX_MAX - undecided; of a lockstep strategy in a lockstep run those of
  *          closed steps and those of its open step are counted apart, and the smaller credit holds.
  *          0 where the memory is short.
- * MEMORY   keel_intake_new takes all: cfg->bytes of 256-byte blocks. Untouched blocks cost nothing.
+ * MEMORY   keel_intake_new takes all: cfg->bytes of 256-byte blocks, and 19 MiB that only a restart
+ *          uses. Untouched blocks cost nothing.
  *          Pointers that a call gives are valid until the next call.
  * THREADS  one thread per object.
  */
@@ -134,9 +136,6 @@ size_t keel_intake_pending(const keel_intake_desk *desk);
 void keel_intake_choose(keel_intake_desk *desk, int room, keel_intake *intake);
 /* Live: the first `room` in order of arrival. */
 void keel_intake_choose_arrived(keel_intake_desk *desk, int room);
-/* What a stored Intake names. KEEL_ENOTFOUND: not all of it is pending; nothing is chosen. */
-KEEL_MUST_CHECK keel_status keel_intake_choose_stored(keel_intake_desk *desk,
-                                                      const keel_intake *intake);
 /* The next chosen one, no longer pending; false after the last. */
 bool keel_intake_next(keel_intake_desk *desk, keel_receipt *receipt);
 

@@ -100,44 +100,6 @@ void keel_intake_choose_arrived(keel_intake_desk *desk, int room)
     desk->by_arrival = true;
 }
 
-/* Whether the receipts from `*at` on are those of the range; *at moves behind them. */
-static bool holds_range(const keel_intake_desk *desk, const keel_intake_range *range, uint32_t *at)
-{
-    for (uint64_t seq = range->from_seq;; seq++) {
-        if (*at == 0)
-            return false;
-        const intake_head *h = &desk->blocks[*at].receipt;
-        if (h->epoch_ns != range->epoch_ns || h->seq != seq)
-            return false;
-        *at = h->next;
-        if (seq == range->to_seq)
-            return true;
-    }
-}
-
-keel_status keel_intake_choose_stored(keel_intake_desk *desk, const keel_intake *intake)
-{
-    int last = -1;
-    uint32_t at = 0;
-    forget_choice(desk);
-    for (int r = 0; r < intake->ranges_n; r++) {
-        const keel_intake_range *range = &intake->ranges[r];
-        const int i = intake_find(desk, range->strategy);
-        if (i >= 0 && i != last && desk->clients[i].quota == 0)
-            at = desk->clients[i].first;
-        if (i < 0 || (i != last && desk->clients[i].quota > 0) || range->to_seq < range->from_seq ||
-            !holds_range(desk, range, &at)) {
-            forget_choice(desk);
-            return KEEL_ENOTFOUND;
-        }
-        const uint32_t n = (uint32_t)(range->to_seq - range->from_seq + 1);
-        desk->clients[i].quota += n;
-        desk->chosen += (int)n;
-        last = i;
-    }
-    return KEEL_OK;
-}
-
 bool keel_intake_next(keel_intake_desk *desk, keel_receipt *receipt)
 {
     if (desk->chosen == 0)

@@ -9,6 +9,7 @@
  * refusal's text, then the payload), the others go on. Blocks are named by number, 0 = none. */
 enum {
     INTAKE_BLOCK = 256,
+    INTAKE_RESTART_MAX = KEEL_OUTBOX_MAX + KEEL_INTAKE_BATCH_MAX, /* receipts, see intake.h */
     INTAKE_RECEIPT_MAX = KEEL_SIGNAL_BYTES_MAX + KEEL_REASON_TEXT_MAX,
     INTAKE_RANGES_EACH = 4, /* of one strategy in one Intake: so many epochs */
 };
@@ -83,6 +84,7 @@ struct keel_intake_desk {
     uint32_t fresh;    /* blocks from here on were never used */
     uint32_t free;     /* chain of those that were */
     uint32_t free_n;   /* of both kinds */
+    uint32_t kept_n;   /* of these, for a restart only */
 
     uint32_t batch[KEEL_INTAKE_BATCH_MAX];
     int batch_n;

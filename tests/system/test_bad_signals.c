@@ -1,9 +1,7 @@
-/* G3, SI02-SI06: signals that are wrong in every way, through the door of a live run, as frames that
- * no library would send. Each ends in the reason that docs/methods/signal-decisions.md gives it,
- * or in a counter of the relay that refuses it; what the coordinator reports adds up to what was
- * sent; and after each of them a good signal of the same and of another strategy is accepted.
- *
- * The market stands still meanwhile, so that prices and steps are known.
+/* G3, SI02-SI06: signals that are wrong in every way, through the door of a live run, as frames
+ * that no library would send. Each ends in the reason of docs/methods/signal-decisions.md, or in a
+ * counter of the relay that refuses it; what the coordinator reports adds up to what was sent; and
+ * after each a good signal of the same and of another strategy is accepted. The market is still.
  * KEEL_ONLY=TEXT: only cases whose name holds TEXT. Plain main: ends with "N passed, N failed". */
 #include "common/domain/fixed.h"
 #include "common/keys/keys.h"

@@ -3,11 +3,13 @@
  * Lockstep: whatever services die, all payloads are those of the undisturbed run (S5, P5, P6, P7,
  * G1). When strategies die too (P8, G4), and in live mode (G1, G2, P5): no acknowledged signal is
  * lost, each is decided exactly once, decisions are numbered without a hole, the counts add up and
- * the books are those of the fills. Without G1, P5 or P7 a schedule fails.
+ * the books are those of the fills. Without G1, P5 or P7 a schedule fails. The journals of those
+ * who have a part in it reproduce every payload, in live mode too (J1, J2).
  *
  * Each schedule runs in a child. KEEL_LONG=1 runs more. Plain main: ends with "N passed, N
  * failed". */
 #include "common/base/mem.h"
+#include "common/service/replay.h"
 #include "common/wire/wire.h"
 #include "services/backtest/apps.h"
 #include "services/cli/ledger_check.h"
@@ -263,6 +265,12 @@ static void run_disturbed(world *w, scene what, int events, char *text, size_t c
     tell_stuck(w, text, cap);
 }
 
+/* Some are: writing them is most of the time of a schedule. */
+static bool is_journaled(uint64_t seed)
+{
+    return seed % 4 == 1;
+}
+
 static void open_world(world *w, const char *dir, uint64_t seed, unsigned without, scene what,
                        audit *a)
 {
@@ -286,6 +294,7 @@ static void open_world(world *w, const char *dir, uint64_t seed, unsigned withou
                          .judge = keel_chaos_judge,
                          .judge_arg = &w->chaos,
                          .epoch_ns = 1000,
+                         .journal_dir = is_journaled(seed) ? dir : NULL,
                          .without = without,
                          .busy_tick_ns = what == LIVE ? 0 : 5 * INT64_C(1000000),
                          .log_level = log_level};
@@ -302,6 +311,43 @@ static void open_world(world *w, const char *dir, uint64_t seed, unsigned withou
         w->scripts[s] = (keel_script){.strategy = names[s], .seed = 40 + (uint64_t)s, .port = s};
         start_script(w, s);
     }
+}
+
+/* ---- J2 ---- */
+
+static int64_t still(void *arg)
+{
+    (void)arg;
+    return 1;
+}
+
+static void replay(const world *w, const char *dir, const char *service, char *text, size_t cap)
+{
+    char path[128];
+    keel_err err = {0};
+    keel_replay_report r;
+    keel_obs *obs = keel_obs_new("replay", KEEL_LOG_ERROR, stderr, still, NULL);
+    const keel_node_cfg cfg = {.spec = keel_app_find(service),
+                               .config = w->run.config,
+                               .settings = &w->run.settings,
+                               .universe = w->run.universe,
+                               .obs = obs,
+                               .wall_ns = still,
+                               .mono_ns = still};
+    snprintf(path, sizeof path, "%s/%s.journal", dir, service);
+    const keel_status status = keel_replay(path, &cfg, &r, &err);
+    if (status != KEEL_OK || r.differing > 0 || r.reproduced == 0)
+        snprintf(text, cap, "replay of %s: %s %s, %llu differ, %llu reproduced: %s", service,
+                 keel_status_name(status), err.text, (unsigned long long)r.differing,
+                 (unsigned long long)r.reproduced, r.first_difference);
+    keel_obs_free(&obs);
+}
+
+static void replay_all(const world *w, const char *dir, char *text, size_t cap)
+{
+    static const char *const services[] = {"strategy-coordinator", "risk", "execution"};
+    for (size_t i = 0; i < sizeof services / sizeof services[0] && text[0] == '\0'; i++)
+        replay(w, dir, services[i], text, cap);
 }
 
 static keel_payloads *reference;
@@ -333,6 +379,8 @@ static int run_world(uint64_t seed, unsigned without, scene what, bool quiet, au
         audit_run(&a, w.scripts, dir, what != LIVE, text, sizeof text);
     if (text[0] == '\0' && what == SERVICES && reference != NULL)
         compare(&a, text, sizeof text);
+    if (text[0] == '\0' && is_journaled(seed))
+        replay_all(&w, dir, text, sizeof text);
     if (text[0] != '\0' && !quiet)
         printf("  seed %llu: %s\n", (unsigned long long)seed, text);
     fflush(stdout);

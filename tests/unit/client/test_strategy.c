@@ -305,6 +305,8 @@ Test(strategy, a_newer_client_supersedes_an_older_one)
     keel_strategy *newer = s;
     s = old;
     await(KEEL_EVENT_SUPERSEDED);
+    cr_assert_eq(event.reason.code, KEEL_REASON_EPOCH_SUPERSEDED);
+    cr_assert(strstr(event.reason.text, "began later") != NULL, "%s", event.reason.text);
     cr_assert_eq(keel_strategy_next(s, 100, &event), KEEL_ESTALE);
     keel_signal signal = signal_on("AAA-SIM", KEEL_SIDE_LONG);
     keel_err err = {0};

@@ -6,6 +6,7 @@
 #include "common/base/rng.h"
 #include "common/base/timefmt.h"
 #include "common/service/host.h"
+#include "common/service/replay.h"
 #include "common/wire/wire.h"
 
 #include <criterion/criterion.h>
@@ -178,10 +179,17 @@ typedef struct deciding {
 static struct {
     bool locked; /* lockstep: gather waits */
     int pending; /* live: rounds that wait to be gathered */
-    int burst;   /* decisions more, in step 16 */
+    int burst;   /* so many decisions more, before and after the question of step 16 */
     int modes_n; /* the dead-man rule's calls */
     keel_trading_mode modes[STOPS_MAX];
 } outside;
+
+static void begin(deciding *d, uint64_t step, uint64_t wanted)
+{
+    d->begun = step;
+    d->asked = d->answered = 0;
+    d->wanted = wanted;
+}
 
 static keel_status gather(keel_service *svc, void *arg, uint64_t step, bool *any)
 {
@@ -197,9 +205,8 @@ static keel_status gather(keel_service *svc, void *arg, uint64_t step, bool *any
             return KEEL_OK;
         outside.pending--;
     }
-    d->begun = step;
-    d->asked = d->answered = 0;
-    d->wanted = keel_service_is_lockstep(svc) ? step % 3 : 1;
+    if (!keel_service_is_lockstep(svc))
+        begin(d, step, 1);
     return KEEL_OK;
 }
 
@@ -214,11 +221,13 @@ static keel_status decide(keel_service *svc, void *arg, uint64_t step)
 {
     char text[64];
     deciding *d = arg;
+    if (keel_service_is_lockstep(svc) && d->begun != step) /* a replay does not gather */
+        begin(d, step, step % 3);
     if (d->asked > d->answered)
         return KEEL_EUNAVAIL;
     if (d->answered > 0)
         KEEL_TRY(decide_one(svc, d, d->answer));
-    for (int i = 0; step == 16 && d->asked == 0 && i < outside.burst; i++)
+    for (int i = 0; step == 16 && i < outside.burst; i++)
         KEEL_TRY(decide_one(svc, d, "one of many"));
     if (d->asked == d->wanted)
         return KEEL_OK;
@@ -321,7 +330,8 @@ static int conflicts;       /* decisions published twice with other bytes */
 static int asked_otherwise; /* questions or answers; in live mode a restart may ask anew */
 static keel_rng rng;
 static double loss;
-static const char *lost; /* topics that begin so never arrive; NULL = none */
+static const char *journals; /* directory; NULL = none */
+static const char *lost;     /* topics that begin so never arrive; NULL = none */
 
 /* One payload under each (topic, step, index), however often it is published. */
 static void tap(void *arg, const char *service, const char *topic, const uint8_t *frame, size_t len)
@@ -334,7 +344,7 @@ static void tap(void *arg, const char *service, const char *topic, const uint8_t
         keel_arena_init(&arena, 1 << 20);
     keel_arena_reset(&arena);
     if (keel_wire_get_envelope(&arena, frame, len, &e) != KEEL_OK || e.step == 0 ||
-        e.type == KEEL_PAYLOAD_STEP_END)
+        e.type == KEEL_PAYLOAD_STEP_END || (e.step == 16 && outside.burst > 0))
         return;
     for (int i = 0; i < all_n; i++)
         if (strcmp(all[i].topic, topic) == 0 && all[i].step == e.step && all[i].index == e.index) {
@@ -397,6 +407,7 @@ static void start_with(const char *mode, const char *more)
                                .tap = tap,
                                .judge = lossy,
                                .epoch_ns = 1,
+                               .journal_dir = journals,
                                .snapshot_steps = 16,
                                .log_level = KEEL_LOG_ERROR};
     host = keel_host_new(&cfg, &err);
@@ -533,6 +544,44 @@ Test(desk, S3_a_busy_step_of_a_snapshot_is_had_again, .fini = stop)
     cr_assert_eq(conflicts, 0);
 }
 
+static int64_t still(void *arg)
+{
+    (void)arg;
+    return 1;
+}
+
+/* A step leaves in many flushes; a replay has all of them in one. */
+Test(desk, J2_a_step_of_many_flushes_is_replayed, .fini = stop)
+{
+    char dir[] = "/tmp/keel-desk-XXXXXX", path[96];
+    keel_err err = {0};
+    keel_replay_report report;
+    cr_assert_not_null(mkdtemp(dir));
+    journals = dir;
+    start("lockstep");
+    journals = NULL;
+    outside.burst = 6000;
+    cr_assert_eq(keel_host_run(host, TURNS), KEEL_EEND);
+    keel_obs *obs = keel_obs_new("replay", KEEL_LOG_ERROR, stderr, still, NULL);
+    const keel_node_cfg cfg = {.spec = &coordinator,
+                               .config = config,
+                               .settings = &settings,
+                               .universe = &universe,
+                               .obs = obs,
+                               .wall_ns = still,
+                               .mono_ns = still};
+    snprintf(path, sizeof path, "%s/strategy-coordinator.journal", dir);
+    cr_assert_eq(keel_replay(path, &cfg, &report, &err), KEEL_OK, "%s", err.text);
+    cr_expect_eq(report.differing, 0, "%s", report.first_difference);
+    cr_expect_gt(report.reproduced, 12000, "%d", (int)report.reproduced);
+    keel_obs_free(&obs);
+    for (size_t i = 0; i < 4; i++) {
+        snprintf(path, sizeof path, "%s/%s.journal", dir, specs[i]->name);
+        unlink(path);
+    }
+    rmdir(dir);
+}
+
 Test(desk, a_strategy_that_is_awaited_is_named, .fini = stop)
 {
     start("lockstep");
@@ -627,6 +676,27 @@ Test(desk, R1_live_an_open_step_goes_on_where_the_log_left_it, .fini = stop)
             last = number;
         }
     cr_assert_geq(last, 20);
+}
+
+Test(desk, R6_live_decides_in_no_step_that_the_ledger_may_have_left, .fini = stop)
+{
+    keel_err err = {0};
+    start("live");
+    turn_for(500);
+    keel_host_kill(host, "strategy-coordinator");
+    turn_for(1000); /* the others go on without it */
+    const uint64_t left = keel_host_done(host, "ledger");
+    lost = "v1.hb.ledger.";
+    cr_assert_eq(keel_host_start(host, "strategy-coordinator", &err), KEEL_OK);
+    outside.pending = 1;
+    turn_for(300);
+    cr_assert_eq(count_of("v1.decision."), 0);
+    lost = NULL;
+    turn_for(1000);
+    cr_assert_eq(count_of("v1.decision."), 1);
+    for (int i = 0; i < all_n; i++)
+        cr_assert(strncmp(all[i].topic, "v1.decision.", 12) != 0 || all[i].step > left,
+                  "decided in step %d, the ledger left %d", (int)all[i].step, (int)left);
 }
 
 Test(desk, the_dead_man_rule_trips_and_clears, .fini = stop)

@@ -416,31 +416,6 @@ Test(intake, lets_no_strategy_starve_another)
     keel_intake_free(&desk);
 }
 
-Test(intake, takes_what_a_stored_intake_names)
-{
-    keel_intake_desk *desk = make();
-    char text[128];
-    say_many(desk, "slow", 1, 1, 3);
-    say_many(desk, "slow", 2, 1, 2);
-    say_many(desk, "fast", 1, 1, 2);
-    const keel_intake_range ranges[] = {
-        {"fast", 1, 1, 1}, {"slow", 1, 1, 3}, {"slow", 2, 1, 1}, {"slow", 2, 2, 5}};
-    keel_intake stored = {.portfolio = "main", .ranges_n = 4, .ranges = ranges};
-    cr_expect_eq(keel_intake_choose_stored(desk, &stored), KEEL_ENOTFOUND);
-    cr_expect_eq(take_all(desk, text, sizeof text), 0);
-    stored.ranges_n = 3;
-    cr_assert_eq(keel_intake_choose_stored(desk, &stored), KEEL_OK);
-    cr_assert_eq(take_all(desk, text, sizeof text), 5);
-    cr_expect_str_eq(text, "a1.1 l1.1 l1.2 l1.3 l2.1");
-    cr_expect_eq(keel_intake_choose_stored(desk, &stored), KEEL_ENOTFOUND); /* had already */
-    const keel_intake_range odd[] = {{"fast", 1, 2, 1}, {"nobody", 1, 1, 1}, {"slow", 2, 3, 3}};
-    for (int i = 0; i < 3; i++) {
-        const keel_intake one = {.portfolio = "main", .ranges_n = 1, .ranges = &odd[i]};
-        cr_expect_eq(keel_intake_choose_stored(desk, &one), KEEL_ENOTFOUND);
-    }
-    keel_intake_free(&desk);
-}
-
 /* ---- a start ---- */
 
 Test(intake, goes_on_where_the_log_ends)
@@ -474,6 +449,31 @@ Test(intake, goes_on_where_the_log_ends)
     keel_intake_choose_arrived(desk, 9);
     cr_assert_eq(take_all(desk, text, sizeof text), 3);
     cr_expect_str_eq(text, "r5.8 r5.9 r5.10");
+    keel_intake_free(&desk);
+}
+
+/* A restart finds what was pending, and what had left for the engine and was in no Intake yet. */
+Test(intake, has_room_for_all_that_a_restart_finds)
+{
+    static uint8_t bytes[KEEL_SIGNAL_BYTES_MAX];
+    keel_intake_desk *desk = make_sized(1, true);
+    uint64_t pending = 0;
+    while (keel_intake_on_signal(desk, "free", 1, pending + 1, 0) == KEEL_INTAKE_TAKE) {
+        keel_intake_put(desk, 1, NULL, bytes, sizeof bytes);
+        keel_intake_commit(desk);
+        pending++;
+    }
+    keel_intake_free(&desk);
+    desk = make_sized(1, false);
+    keel_receipt receipt = {.strategy = "free", .epoch_ns = 1};
+    receipt.signal = bytes;
+    receipt.signal_len = sizeof bytes;
+    const uint64_t all = pending + KEEL_OUTBOX_MAX + KEEL_INTAKE_BATCH_MAX;
+    for (receipt.seq = 1; receipt.seq <= all; receipt.seq++)
+        cr_assert_eq(keel_intake_on_stored_receipt(desk, &receipt), KEEL_OK, "%d of %d",
+                     (int)receipt.seq, (int)all);
+    keel_intake_open(desk);
+    cr_expect_eq(keel_intake_credit(desk, "free"), 0);
     keel_intake_free(&desk);
 }
 
@@ -572,8 +572,8 @@ Test(intake, leaves_ranges_to_the_others)
     say_many(desk, "slow", 5, 1, 3);
     keel_intake_choose(desk, 4096, &intake);
     for (int r = 0; r < intake.ranges_n; r++)
-        is_named = is_named || (strcmp(intake.ranges[r].strategy, "slow") == 0 &&
-                                intake.ranges[r].to_seq == 3);
+        is_named = is_named ||
+                   (strcmp(intake.ranges[r].strategy, "slow") == 0 && intake.ranges[r].to_seq == 3);
     cr_expect(is_named, "%d ranges, none of them slow's", intake.ranges_n);
     while (keel_intake_next(desk, &receipt))
         continue;
