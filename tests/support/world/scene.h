@@ -1,5 +1,5 @@
-/* scene.h - a live run with signals: real processes, strategies that signal all the time, a watcher,
- * and what all of them say and record, read while it grows.
+/* scene.h - a live run with signals: real processes, strategies that signal all the time, a
+ * watcher, and what all of them say and record, read while it grows.
  *
  * ROOM     tests/support/world.
  */
