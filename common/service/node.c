@@ -243,6 +243,7 @@ keel_service *keel_node_new(const keel_node_cfg *cfg, keel_err *err)
     keel_arena_init(&n->arena, NODE_ARENA_BYTES);
     keel_arena_init(&n->wire_arena, NODE_ARENA_BYTES);
     n->bound = UINT64_MAX;
+    n->clients_due_ns = INT64_MAX;
     n->started_ns = cfg->wall_ns(cfg->clock_arg);
     n->epoch_ns = n->started_ns;
     make_pubs(n);
@@ -666,6 +667,8 @@ int64_t keel_node_due_ns(const keel_service *svc)
     if (svc->known_ns != 0 && svc->waiting_ns != 0 &&
         svc->known_ns + svc->cfg.settings->step_deadline_ns < due)
         due = svc->known_ns + svc->cfg.settings->step_deadline_ns;
+    if (svc->clients_due_ns < due)
+        due = svc->clients_due_ns;
     if (svc->staged->flushing && now + NODE_BEAT_NS / 4 < due)
         due = now + NODE_BEAT_NS / 4;
     return due;

@@ -574,18 +574,37 @@ static bool serve_step(keel_service *n, uint64_t step)
     return false;
 }
 
+static void serve(keel_service *n, const node_ask *ask)
+{
+    const uint64_t most = NODE_RESEND_STEPS - 1;
+    const uint64_t to = ask->to - ask->from > most ? ask->from + most : ask->to;
+    for (uint64_t step = ask->from; step <= to; step++)
+        if (!serve_step(n, step))
+            break;
+    keel_count(n->cfg.obs, "resends_answered", 1);
+}
+
+static void serve_clients(keel_service *n)
+{
+    const int64_t now = node_mono(n);
+    if (now < n->clients_due_ns)
+        return;
+    for (int i = 0; i < NODE_CLIENTS_MAX && n->phase == NODE_WORKING; i++) {
+        node_client_ask *c = &n->client_asks[i];
+        if (c->ask.to == 0 || c->due_ns > now)
+            continue;
+        serve(n, &c->ask);
+        *c = (node_client_ask){.due_ns = now + NODE_CLIENT_NS};
+    }
+    node_clients_due(n);
+}
+
 void node_serve(keel_service *n)
 {
-    for (int i = 0; i < n->asks_n && n->phase == NODE_WORKING; i++) {
-        uint64_t to = n->asks[i].to;
-        if (to >= n->asks[i].from + NODE_RESEND_STEPS)
-            to = n->asks[i].from + NODE_RESEND_STEPS - 1;
-        for (uint64_t step = n->asks[i].from; step <= to; step++)
-            if (!serve_step(n, step))
-                break;
-        keel_count(n->cfg.obs, "resends_answered", 1);
-    }
+    for (int i = 0; i < n->asks_n && n->phase == NODE_WORKING; i++)
+        serve(n, &n->asks[i]);
     n->asks_n = 0;
+    serve_clients(n);
 }
 
 void node_send_resend(keel_service *n, const char *publisher, uint64_t from, uint64_t to)
