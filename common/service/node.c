@@ -530,9 +530,21 @@ void node_say_working(keel_service *n)
         node_state(n, KEEL_STATE_RUNNING, "");
 }
 
+/* R6: a step that was passed over, and whose records are still to come, is not done with, nor is
+ * any after it. */
+static uint64_t whole_through(const keel_service *n)
+{
+    uint64_t whole = n->done, late[KEEL_STEPS_AHEAD];
+    for (int p = 0; p < n->publishers_n && !node_is_lockstep(n); p++)
+        if (keel_steps_late(n->steps, p, late, KEEL_STEPS_AHEAD) > 0 && late[0] <= whole)
+            whole = late[0] - 1;
+    return whole;
+}
+
 static void finish_step(keel_service *n)
 {
     n->done++;
+    n->whole_done = whole_through(n);
     n->opened = n->stepped = n->closed = n->handled = n->restaged = false;
     n->entry = 0;
     n->known_ns = 0;

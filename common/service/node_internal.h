@@ -204,6 +204,8 @@ struct keel_service {
     int seqs_n;
 
     uint64_t snapshot_step; /* newest durable one */
+    uint64_t whole_done;    /* of all steps up to it every record was taken, and is durable */
+    uint64_t whole_step;    /* likewise, and in the newest snapshot */
     uint64_t horizon;
     int64_t beat_due_ns;
     int64_t recover_due_ns;

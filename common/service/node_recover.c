@@ -207,6 +207,7 @@ bool node_snapshot(keel_service *n)
     const keel_status status = take_snapshot(n);
     if (status == KEEL_OK) {
         n->snapshot_step = n->done;
+        n->whole_step = n->whole_done;
         n->log_lost = n->log_lost && in_cache(n);
         node_trim(n);
         return true;
@@ -225,7 +226,7 @@ void node_trim(keel_service *n)
     static const char *const owners[] = {"execution", "optimizer", "risk", "strategy-coordinator"};
     uint64_t horizon = UINT64_MAX, archived = 0;
     for (size_t i = 0; i < sizeof owners / sizeof owners[0]; i++) {
-        uint64_t step = n->snapshot_step;
+        uint64_t step = n->whole_step;
         if (strcmp(owners[i], n->spec->name) != 0) {
             const node_peer *p = node_peer_of(n, owners[i]);
             step = p != NULL ? p->snapshot_step : 0;
@@ -475,6 +476,8 @@ bool node_recover(keel_service *n)
     read_last_values(n);
     node_stage(n, KEEL_STAGE_RECOVERING);
     n->epoch_ns = n->cfg.wall_ns(n->cfg.clock_arg);
+    n->whole_step = node_is_lockstep(n) ? n->snapshot_step : 0; /* live: what came late is unknown */
+    n->whole_done = node_is_lockstep(n) ? n->done : 0;
     n->recovered_ns = node_mono(n);
     n->fresh = true;
     n->caught_up = false;
