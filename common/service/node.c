@@ -250,6 +250,7 @@ keel_service *keel_node_new(const keel_node_cfg *cfg, keel_err *err)
     keel_arena_init(&n->arena, NODE_ARENA_BYTES);
     keel_arena_init(&n->wire_arena, NODE_ARENA_BYTES);
     n->bound = UINT64_MAX;
+    n->clients_due_ns = INT64_MAX;
     n->started_ns = cfg->wall_ns(cfg->clock_arg);
     n->epoch_ns = node_next_epoch(n);
     make_pubs(n);
@@ -544,9 +545,21 @@ void node_say_working(keel_service *n)
         node_state(n, KEEL_STATE_RUNNING, "");
 }
 
+/* R6: a step that was passed over, and whose records are still to come, is not done with, nor is
+ * any after it. */
+static uint64_t whole_through(const keel_service *n)
+{
+    uint64_t whole = n->done, late[KEEL_STEPS_AHEAD];
+    for (int p = 0; p < n->publishers_n && !node_is_lockstep(n); p++)
+        if (keel_steps_late(n->steps, p, late, KEEL_STEPS_AHEAD) > 0 && late[0] <= whole)
+            whole = late[0] - 1;
+    return whole;
+}
+
 static void finish_step(keel_service *n)
 {
     n->done++;
+    n->whole_done = whole_through(n);
     n->opened = n->stepped = n->closed = n->handled = n->restaged = false;
     n->entry = 0;
     n->known_ns = 0;
@@ -681,6 +694,8 @@ int64_t keel_node_due_ns(const keel_service *svc)
     if (svc->known_ns != 0 && svc->waiting_ns != 0 &&
         svc->known_ns + svc->cfg.settings->step_deadline_ns < due)
         due = svc->known_ns + svc->cfg.settings->step_deadline_ns;
+    if (svc->clients_due_ns < due)
+        due = svc->clients_due_ns;
     if (svc->staged->flushing && now + NODE_BEAT_NS / 4 < due)
         due = now + NODE_BEAT_NS / 4;
     return due;

@@ -56,12 +56,12 @@ void node_beat(keel_service *n)
     h->state = n->state;
     snprintf(h->why, sizeof h->why, "%s", n->why);
     h->step_done = n->done;
-    h->snapshot_step = node_needs_after(n, n->snapshot_step);
+    h->snapshot_step = n->whole_step;
     fill_marks(n, h);
     h->handler_max_ns = n->handler_max_ns;
     h->queue_depth = n->steps != NULL ? (uint32_t)keel_steps_held(n->steps) : 0;
     snprintf(h->awaited, sizeof h->awaited, "%s", n->awaited);
-    h->archived_through_step = n->spec->commit != NULL ? node_needs_after(n, n->done) : 0;
+    h->archived_through_step = n->spec->commit != NULL ? n->whole_done : 0;
     h->lockstep = node_is_lockstep(n);
     h->pid = getpid();
     KEEL_ASSERT(keel_wire_put_heartbeat(h, n->scratch, KEEL_PAYLOAD_BYTES_MAX, &len) == KEEL_OK);

@@ -156,12 +156,38 @@ static void on_heartbeat(keel_service *n, const keel_envelope *e)
     p->heard_ns = node_mono(n);
 }
 
+void node_clients_due(keel_service *n)
+{
+    n->clients_due_ns = INT64_MAX;
+    for (int i = 0; i < NODE_CLIENTS_MAX; i++)
+        if (n->client_asks[i].ask.to != 0 && n->client_asks[i].due_ns < n->clients_due_ns)
+            n->clients_due_ns = n->client_asks[i].due_ns;
+}
+
+/* What a client asks for goes to all who read, and it may ask as fast as it can: its newest Resend
+ * waits until the last answer to it is old enough, and takes no place from those of services. */
+static void on_client_resend(keel_service *n, const keel_resend *r)
+{
+    const keel_settings *s = n->cfg.settings;
+    int at = 0;
+    while (at < s->strategies_n && strcmp(s->strategies[at].name, r->requester) != 0)
+        at++;
+    node_client_ask *c = &n->client_asks[at < s->strategies_n ? at : NODE_CLIENTS_MAX - 1];
+    c->ask = (node_ask){r->from_step, r->to_step};
+    if (c->due_ns < n->clients_due_ns)
+        n->clients_due_ns = c->due_ns;
+}
+
 static void on_resend(keel_service *n, const keel_envelope *e)
 {
     keel_resend r;
     if (keel_wire_get_resend(&n->wire_arena, e->payload, e->payload_len, &r) != KEEL_OK ||
         strcmp(r.publisher, n->spec->name) != 0 || r.from_step == 0) {
         keel_count(n->cfg.obs, "malformed_dropped", 1);
+        return;
+    }
+    if (!is_service(r.requester)) {
+        on_client_resend(n, &r);
         return;
     }
     for (int i = 0; i < n->asks_n; i++) /* two that ask for the same are answered once */
@@ -174,8 +200,8 @@ static void on_resend(keel_service *n, const keel_envelope *e)
 static void route(keel_service *n, keel_topic kind, const char *topic, const keel_envelope *e,
                   const uint8_t *frame, size_t len)
 {
-    const bool of_line = kind == KEEL_TOPIC_STEP && publisher_of(n, e->id.source) >= 0;
-    if (!of_line && node_desk_door(n, kind, topic, frame, len))
+    const bool of_service = kind == KEEL_TOPIC_STEP && is_service(e->id.source);
+    if (!of_service && node_desk_door(n, kind, topic, frame, len))
         return;
     if (kind == KEEL_TOPIC_STEP)
         on_step_end(n, e);

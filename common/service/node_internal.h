@@ -13,7 +13,8 @@ enum {
     NODE_OUTS_MAX = 8192, /* messages of one flush; untouched ones cost no memory */
     NODE_PUBS_MAX = 16,
     NODE_REQUESTS_MAX = 16, /* state-changing requests waiting for a step */
-    NODE_ASKS_MAX = 32,     /* resends to be answered in this turn */
+    NODE_ASKS_MAX = 32,     /* resends of services to be answered in this turn */
+    NODE_CLIENTS_MAX = KEEL_STRATEGIES_MAX + 1, /* each strategy, and whoever is none */
     NODE_FRAMES_PER_TURN = 256,
     NODE_SEQS_MAX = 64,
     NODE_RESEND_STEPS = 64, /* S4: at most so many in one answer */
@@ -22,6 +23,7 @@ enum {
 
 #define NODE_BEAT_NS     (100 * INT64_C(1000000))
 #define NODE_ASK_NS      (100 * INT64_C(1000000))  /* S4 */
+#define NODE_CLIENT_NS   (10 * INT64_C(1000000))   /* a client is answered so often at most */
 #define NODE_AWAITED_NS  (1000 * INT64_C(1000000)) /* a process awaited so long is named */
 #define NODE_FULL_BEATS  10                        /* full list of marks each second */
 #define NODE_ARENA_BYTES (16 << 20)
@@ -107,6 +109,12 @@ typedef struct node_ask {
     uint64_t from;
     uint64_t to;
 } node_ask;
+
+/* The newest Resend of a client; to = 0: none waits. */
+typedef struct node_client_ask {
+    node_ask ask;
+    int64_t due_ns; /* monotonic: not answered before */
+} node_client_ask;
 
 /* A question or an answer that has come. */
 typedef struct node_call {
@@ -194,10 +202,14 @@ struct keel_service {
     int peers_n;
     node_ask asks[NODE_ASKS_MAX];
     int asks_n;
+    node_client_ask client_asks[NODE_CLIENTS_MAX];
+    int64_t clients_due_ns; /* the first of them; INT64_MAX = none waits */
     node_seq seqs[NODE_SEQS_MAX];
     int seqs_n;
 
     uint64_t snapshot_step; /* newest durable one */
+    uint64_t whole_done;    /* of all steps up to it every record was taken, and is durable */
+    uint64_t whole_step;    /* likewise, and in the newest snapshot */
     uint64_t horizon;
     int64_t beat_due_ns;
     int64_t recover_due_ns;
@@ -260,6 +272,7 @@ keel_status node_message(keel_service *n, const char *topic, const uint8_t *fram
 void node_dispatch(keel_service *n, const keel_sub *sub, const char *topic, const uint8_t *frame,
                    size_t len);
 node_peer *node_peer_of(keel_service *n, const char *name);
+void node_clients_due(keel_service *n); /* which Resend of a client is to be answered first */
 
 /* node_recover.c: start, snapshots, resends, trimming */
 bool node_recover(keel_service *n); /* true once NODE_WORKING */
@@ -284,9 +297,6 @@ void node_note_cumulative(keel_service *n, int publisher, uint64_t step);
  * */
 keel_status node_catch_up(keel_service *n);
 void node_trim(keel_service *n);
-/* P3, R6: `step`, or less: records after it are still needed here. Who has passed a step over and
- * not taken its records yet holds the horizon back. */
-uint64_t node_needs_after(const keel_service *n, uint64_t step);
 /* The record of `topic` that the log holds for the open step (P7). KEEL_ENOTFOUND: none;
  * KEEL_EUNAVAIL: cannot be known now. */
 keel_status node_stored_record(keel_service *n, keel_topic topic, keel_msg *msg);

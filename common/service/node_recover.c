@@ -207,6 +207,7 @@ bool node_snapshot(keel_service *n)
     const keel_status status = take_snapshot(n);
     if (status == KEEL_OK) {
         n->snapshot_step = n->done;
+        n->whole_step = n->whole_done;
         n->log_lost = n->log_lost && in_cache(n);
         node_trim(n);
         return true;
@@ -219,22 +220,13 @@ bool node_snapshot(keel_service *n)
     return node_hold_back(n, "snapshot cannot be written", n->cfg.log.ops->why(n->cfg.log.self));
 }
 
-uint64_t node_needs_after(const keel_service *n, uint64_t step)
-{
-    uint64_t oldest;
-    for (int p = 0; p < n->publishers_n; p++)
-        if (keel_steps_late(n->steps, p, &oldest, 1) > 0 && oldest <= step)
-            step = oldest - 1;
-    return step;
-}
-
 /* P3: trim only behind the horizon (the oldest of the newest snapshots) and what the ledger has. */
 void node_trim(keel_service *n)
 {
     static const char *const owners[] = {"execution", "optimizer", "risk", "strategy-coordinator"};
     uint64_t horizon = UINT64_MAX, archived = 0;
     for (size_t i = 0; i < sizeof owners / sizeof owners[0]; i++) {
-        uint64_t step = node_needs_after(n, n->snapshot_step);
+        uint64_t step = n->whole_step;
         if (strcmp(owners[i], n->spec->name) != 0) {
             const node_peer *p = node_peer_of(n, owners[i]);
             step = p != NULL ? p->snapshot_step : 0;
@@ -443,6 +435,15 @@ bool node_wait_for_log(keel_service *n)
     return node_wait_for(n, "log cannot be read", n->cfg.log.ops->why(n->cfg.log.self));
 }
 
+/* Live: which steps came late before the start is not known, but no more than are held ahead. One at
+ * least: none says that nothing was archived (P10). */
+static uint64_t whole_at_start(const keel_service *n, uint64_t step)
+{
+    if (node_is_lockstep(n) || step == 0)
+        return step;
+    return step > KEEL_STEPS_AHEAD ? step - KEEL_STEPS_AHEAD : 1;
+}
+
 bool node_recover(keel_service *n)
 {
     keel_err err = {0};
@@ -477,6 +478,8 @@ bool node_recover(keel_service *n)
     read_last_values(n);
     node_stage(n, KEEL_STAGE_RECOVERING);
     n->epoch_ns = node_next_epoch(n);
+    n->whole_step = whole_at_start(n, n->snapshot_step);
+    n->whole_done = whole_at_start(n, n->done);
     n->recovered_ns = node_mono(n);
     n->fresh = true;
     n->caught_up = false;
@@ -583,18 +586,37 @@ static bool serve_step(keel_service *n, uint64_t step)
     return false;
 }
 
+static void serve(keel_service *n, const node_ask *ask)
+{
+    const uint64_t most = NODE_RESEND_STEPS - 1;
+    const uint64_t to = ask->to - ask->from > most ? ask->from + most : ask->to;
+    for (uint64_t step = ask->from; step <= to; step++)
+        if (!serve_step(n, step))
+            break;
+    keel_count(n->cfg.obs, "resends_answered", 1);
+}
+
+static void serve_clients(keel_service *n)
+{
+    const int64_t now = node_mono(n);
+    if (now < n->clients_due_ns)
+        return;
+    for (int i = 0; i < NODE_CLIENTS_MAX && n->phase == NODE_WORKING; i++) {
+        node_client_ask *c = &n->client_asks[i];
+        if (c->ask.to == 0 || c->due_ns > now)
+            continue;
+        serve(n, &c->ask);
+        *c = (node_client_ask){.due_ns = now + NODE_CLIENT_NS};
+    }
+    node_clients_due(n);
+}
+
 void node_serve(keel_service *n)
 {
-    for (int i = 0; i < n->asks_n && n->phase == NODE_WORKING; i++) {
-        uint64_t to = n->asks[i].to;
-        if (to >= n->asks[i].from + NODE_RESEND_STEPS)
-            to = n->asks[i].from + NODE_RESEND_STEPS - 1;
-        for (uint64_t step = n->asks[i].from; step <= to; step++)
-            if (!serve_step(n, step))
-                break;
-        keel_count(n->cfg.obs, "resends_answered", 1);
-    }
+    for (int i = 0; i < n->asks_n && n->phase == NODE_WORKING; i++)
+        serve(n, &n->asks[i]);
     n->asks_n = 0;
+    serve_clients(n);
 }
 
 void node_send_resend(keel_service *n, const char *publisher, uint64_t from, uint64_t to)

@@ -4,6 +4,7 @@
  *
  * Plain main: ends with "N passed, N failed". */
 #include "common/base/mem.h"
+#include "common/base/timefmt.h"
 #include "common/wire/wire.h"
 #include "services/backtest/apps.h"
 #include "tests/support/world/script.h"
@@ -130,6 +131,7 @@ static void open_world(world *w, const char *dir, const char *gamma, const char 
                                .settings = &w->run.settings,
                                .universe = w->run.universe,
                                .epoch_ns = 1000,
+                               .busy_tick_ns = KEEL_NS_PER_MS,
                                .log_level = KEEL_LOG_ERROR};
     w->host = keel_host_new(&cfg, &err);
     if (w->host == NULL)
@@ -211,6 +213,50 @@ static bool a_flood_is_replayed(const char *dir)
     return ok;
 }
 
+/* 250 different Resends a turn, and services that need rows again meanwhile. */
+static void ask_for_all(hostile *h)
+{
+    uint8_t payload[256];
+    for (uint64_t i = 0; i < A_TURN; i++) {
+        size_t len = 0;
+        keel_resend r = {.publisher = "feed", .requester = "gamma", .from_step = 1 + i % ROWS};
+        r.to_step = r.from_step + i % 64;
+        if (keel_wire_put_resend(&r, payload, sizeof payload, &len) != KEEL_OK)
+            abort();
+        send(h, KEEL_TOPIC_RESEND, ++h->others, 0, payload, len);
+    }
+}
+
+static bool resends_are_bounded(const char *dir)
+{
+    enum { EACH_NS = 10000000, SERVICES = 4000 }; /* answers that services and scripts need */
+    world w = {.turn = 0};
+    open_world(&w, dir, "", NULL);
+    while (keel_host_done(w.host, "strategy-coordinator") < ROWS / 2 && w.turn < TURNS_MAX) {
+        ask_for_all(&w.h);
+        turn(&w);
+    }
+    begin_again(&w, "risk");
+    begin_again(&w, "correlation");
+    const bool ok = w.turn < TURNS_MAX && ends(&w, ask_for_all);
+    const uint64_t answered = keel_host_counted(w.host, "feed", "resends_answered");
+    const uint64_t most = (uint64_t)keel_host_now_ns(w.host) / EACH_NS + SERVICES;
+    printf("  %llu resends answered, at most %llu, in %llu turns\n", (unsigned long long)answered,
+           (unsigned long long)most, (unsigned long long)w.turn);
+    close_world(&w);
+    return ok && answered <= most;
+}
+
+/* No StepEnd of a service is taken for a client's, and nobody is told that it is not served. */
+static bool services_are_no_clients(const char *dir)
+{
+    world w = {.turn = 0};
+    open_world(&w, dir, "", NULL);
+    const bool ok = ends(&w, NULL) && counted(&w, "steps_unknown") == 0;
+    close_world(&w);
+    return ok;
+}
+
 static void scene(bool (*play)(const char *dir), const char *claim)
 {
     char dir[] = "/tmp/keel-host-XXXXXX", command[64];
@@ -240,6 +286,8 @@ static void scene(bool (*play)(const char *dir), const char *claim)
 int main(void)
 {
     scene(a_flood_is_replayed, "P5 a flood of receipts is replayed, whatever memory there is");
+    scene(resends_are_bounded, "NU04 one client's Resends neither flood nor starve the others");
+    scene(services_are_no_clients, "G3 services are not taken for clients");
     printf("%d passed, %d failed\n", passed, failed);
     return failed > 0;
 }
