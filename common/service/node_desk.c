@@ -321,7 +321,7 @@ bool node_desk_live(keel_service *n)
     if (!n->restaged) /* what the log holds of this step comes first */
         return false;
     if (!n->desk.deciding) {
-        if (!n->restaged || !node_desk_flush(n) || !is_caught_up(n) || is_passed_over(n))
+        if (!node_desk_flush(n) || !is_caught_up(n) || is_passed_over(n))
             return false;
         keel_arena_reset(&n->arena);
         if (n->spec->desk->gather(n, n->app, node_open_step(n), &any) != KEEL_OK || !any)
@@ -482,10 +482,10 @@ unsigned keel_service_without(const keel_service *svc)
 
 bool keel_service_is_replaying(const keel_service *svc)
 {
-    if (!node_is_lockstep(svc))
-        return !svc->restaged || !is_caught_up(svc);
+    const bool folded = !node_is_lockstep(svc) && svc->restaged; /* what the log has of this step */
+    const uint64_t next = node_open_step(svc) + folded;
     for (int i = 0; i < svc->pubs_n; i++)
-        if (svc->pubs[i].has_top && svc->pubs[i].top_step >= node_open_step(svc))
+        if (svc->pubs[i].has_top && svc->pubs[i].top_step >= next)
             return true;
     return false;
 }
