@@ -265,10 +265,39 @@ static keel_status fill_place(char *out, size_t cap, const char *given, const ch
     return KEEL_OK;
 }
 
-static keel_status fill_places(client_link *l, const keel_strategy_cfg *cfg, char server[512],
+/* The door of a run elsewhere, as a client's folder names it: two lines of the file `door`. False:
+ * there is no such file, the run is on this machine. */
+static keel_status read_door(const char *dir, char out[256], char in[256], bool *elsewhere,
+                             keel_err *err)
+{
+    char path[512], rest[2];
+    const int n = snprintf(path, sizeof path, "%s/door", dir);
+    FILE *f = n > 0 && (size_t)n < sizeof path ? fopen(path, "re") : NULL;
+    *elsewhere = f != NULL;
+    if (f == NULL)
+        return KEEL_OK;
+    const bool good = fscanf(f, "%255s %255s %1s", out, in, rest) == 2;
+    fclose(f);
+    return good ? KEEL_OK
+                : keel_err_set(err, KEEL_EFORMAT,
+                               "%.300s: two addresses, where clients read and where they send",
+                               path);
+}
+
+static keel_status fill_places(client_link *l, const keel_strategy_cfg *given, char server[512],
                                keel_err *err)
 {
+    char out[256], in[256];
+    bool elsewhere = false;
+    keel_strategy_cfg filled = *given;
+    const keel_strategy_cfg *cfg = &filled;
     const char *dir = cfg->run_dir != NULL ? cfg->run_dir : "";
+    if (cfg->run_dir != NULL)
+        KEEL_TRY(read_door(dir, out, in, &elsewhere, err));
+    if (elsewhere && filled.out_endpoint == NULL)
+        filled.out_endpoint = out;
+    if (elsewhere && filled.in_endpoint == NULL)
+        filled.in_endpoint = in;
     const struct {
         const char *name, *value;
     } needed[] = {{"out_endpoint", cfg->out_endpoint},

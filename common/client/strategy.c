@@ -134,6 +134,9 @@ static void on_ack(keel_strategy *s, const keel_envelope *e, int64_t now_ns)
     if ((changed & (KEEL_OUTBOX_NOW_REFUSED | KEEL_OUTBOX_NOW_SUPERSEDED)) == 0)
         return;
     s->refusal = ack.refusal;
+    if (s->refusal.code == KEEL_REASON_UNSPECIFIED) /* it is an ack of the newer client */
+        keel_reason_set(&s->refusal, KEEL_REASON_EPOCH_SUPERSEDED,
+                        "a client of %s that began later is served", s->name);
     if ((changed & KEEL_OUTBOX_NOW_REFUSED) != 0)
         tell(s, KEEL_EVENT_REFUSED);
     else
@@ -302,9 +305,10 @@ static int64_t deadline(int timeout_ms)
 }
 
 /* One turn of everything but the market. */
-static keel_status turn(keel_strategy *s, int64_t now_ns)
+static keel_status turn(keel_strategy *s, int64_t now_ns, bool reads)
 {
-    take_control(s, now_ns);
+    if (reads)
+        take_control(s, now_ns);
     watch(s, now_ns);
     if (keel_outbox_state_of(s->outbox) == KEEL_OUTBOX_SUPERSEDED)
         return (s->news & 1u << KEEL_EVENT_SUPERSEDED) != 0 ? KEEL_OK : KEEL_ESTALE;
@@ -316,7 +320,8 @@ keel_status keel_strategy_next(keel_strategy *s, int timeout_ms, keel_event *eve
     const int64_t until_ns = deadline(timeout_ms);
     for (;;) {
         const int64_t now_ns = client_mono_ns();
-        KEEL_TRY(turn(s, now_ns));
+        /* What was read is told before more is: reading on would push it out. */
+        KEEL_TRY(turn(s, now_ns, s->decisions_out == s->decisions_put));
         if (take_news(s, event) || take_decision(s, event))
             return KEEL_OK;
         if (s->open_step > 0)
@@ -350,7 +355,7 @@ keel_status keel_strategy_wait(keel_strategy *s, const char *signal_id, int time
 {
     const int64_t until_ns = deadline(timeout_ms);
     for (;;) {
-        KEEL_TRY(turn(s, client_mono_ns()));
+        KEEL_TRY(turn(s, client_mono_ns(), true));
         if (find_decision(s, signal_id, decision))
             return KEEL_OK;
         if (s->open_step > 0)
@@ -435,7 +440,7 @@ static keel_status await_room(keel_strategy *s)
 {
     const int64_t until_ns = client_mono_ns() + ROOM_NS;
     while (keel_outbox_waiting(s->outbox) == KEEL_OUTBOX_MAX) {
-        KEEL_TRY(turn(s, client_mono_ns()));
+        KEEL_TRY(turn(s, client_mono_ns(), true));
         if (keel_outbox_waiting(s->outbox) < KEEL_OUTBOX_MAX)
             break;
         const keel_status status = sit(s, until_ns, false);

@@ -47,8 +47,10 @@ enum {
 };
 
 typedef struct keel_strategy_cfg {
-    const char *name;         /* the strategy, as the run's configuration calls it; required */
-    const char *run_dir;      /* a run on this machine: fills in the next four, as far as NULL: */
+    const char *name; /* the strategy, as the run's configuration calls it; required */
+    /* A run on this machine, or a client's folder, whose file `door` has two addresses. Fills in
+     * the next four, as far as they are NULL: */
+    const char *run_dir;
     const char *out_endpoint; /* ipc://{run_dir}/door-out.sock; or tcp://host:7180 */
     const char *in_endpoint;  /* ipc://{run_dir}/door-in.sock; or tcp://host:7181 */
     const char *server_key;   /* {run_dir}/keys/door.public: the door's public key */
@@ -132,6 +134,7 @@ typedef struct keel_strategy_link {
  *   KEEL_EREFUSED  the door does not accept the key
  *   KEEL_EEXIST, KEEL_EFORMAT, KEEL_EUNKNOWN, KEEL_ETOOBIG  the outbox: outbox_file.h
  *   KEEL_EIO       a key file, the outbox file, a socket
+ *   KEEL_EFORMAT   also: {run_dir}/door does not hold two addresses
  * Owned: end with keel_strategy_close. */
 KEEL_MUST_CHECK keel_strategy *keel_strategy_open(const keel_strategy_cfg *cfg, keel_err *err);
 

@@ -11,6 +11,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -66,6 +67,23 @@ static int64_t mono_ns(void *arg)
 {
     (void)arg;
     return clock_ns(CLOCK_MONOTONIC);
+}
+
+/* The lock file keeps the last epoch: others take what is of an older one for something that was
+ * overtaken, so that a start after the clock has stepped back would not be heard. */
+static int64_t epoch_ns(void *arg)
+{
+    enum { DIGITS = 19 };
+    const int fd = *(const int *)arg;
+    char text[DIGITS + 2] = "";
+    int64_t now = clock_ns(CLOCK_REALTIME);
+    const int64_t last = pread(fd, text, DIGITS, 0) == DIGITS ? strtoll(text, NULL, 10) : 0;
+    if (now <= last && last < INT64_MAX)
+        now = last + 1;
+    snprintf(text, sizeof text, "%0*" PRId64 "\n", DIGITS, now);
+    if (pwrite(fd, text, DIGITS + 1, 0) != DIGITS + 1)
+        return now; /* no room: the clock alone has to do at the next start */
+    return now;
 }
 
 /* ---- argv ---- */
@@ -343,8 +361,10 @@ static int run(const flags *f, const keel_service_spec *spec, setup *s)
                          .universe = s->universe,
                          .obs = obs,
                          .wall_ns = wall_ns,
-                         .mono_ns = mono_ns};
+                         .mono_ns = mono_ns,
+                         .epoch_ns = epoch_ns};
     int code = 1, lock = -1;
+    cfg.clock_arg = &lock;
     if (lock_place(spec, s->settings.dir, &lock, &err) != KEEL_OK)
         goto out;
     if (f->journal != NULL) {

@@ -30,6 +30,13 @@ uint64_t node_open_step(const keel_service *n)
     return n->recall_step != 0 ? n->recall_step : n->done + 1;
 }
 
+int64_t node_next_epoch(const keel_service *n)
+{
+    const keel_node_cfg *c = &n->cfg;
+    const int64_t now = (c->epoch_ns != NULL ? c->epoch_ns : c->wall_ns)(c->clock_arg);
+    return now > n->epoch_ns ? now : n->epoch_ns + 1;
+}
+
 void node_stage(const keel_service *n, keel_stage stage)
 {
     if (n->cfg.at_stage != NULL)
@@ -245,7 +252,7 @@ keel_service *keel_node_new(const keel_node_cfg *cfg, keel_err *err)
     n->bound = UINT64_MAX;
     n->clients_due_ns = INT64_MAX;
     n->started_ns = cfg->wall_ns(cfg->clock_arg);
-    n->epoch_ns = n->started_ns;
+    n->epoch_ns = node_next_epoch(n);
     make_pubs(n);
     make_line(n);
     subscribe_control(n);
@@ -375,9 +382,17 @@ static int publisher_number(const keel_service *n, const char *name)
     return -1;
 }
 
-typedef enum handled_part { HANDLE_ALL, HANDLE_STATES, HANDLE_RECORDS } handled_part;
+/* In live mode decisions that do not come along the line are read from the log (R5), so what is
+ * late of them is no news. */
+static bool is_taken(const keel_service *n, keel_topic topic, bool late)
+{
+    if (!late)
+        return true;
+    return keel_topic_describe(topic)->topic_class == KEEL_CLASS_RECORD &&
+           !node_is_cumulative(n, topic);
+}
 
-static void handle_messages(keel_service *n, int p, uint64_t step, handled_part part)
+static void handle_messages(keel_service *n, int p, uint64_t step, bool late)
 {
     const int count = keel_steps_count(n->steps, p, step);
     for (int i = 0; i < count; i++) {
@@ -385,10 +400,8 @@ static void handle_messages(keel_service *n, int p, uint64_t step, handled_part 
         if (h.topic == n->publishers[p].topics_n) /* a question: it was answered */
             continue;
         const keel_sub *sub = &n->spec->subs[n->publishers[p].subs[h.topic]];
-        const bool is_record = keel_topic_describe(sub->topic)->topic_class == KEEL_CLASS_RECORD;
-        if (part != HANDLE_ALL && is_record != (part == HANDLE_RECORDS))
-            continue;
-        node_dispatch(n, sub, n->publishers[p].topics[h.topic], h.frame, h.len);
+        if (is_taken(n, sub->topic, late))
+            node_dispatch(n, sub, n->publishers[p].topics[h.topic], h.frame, h.len);
     }
 }
 
@@ -403,18 +416,10 @@ static void take_late(keel_service *n, int p)
             node_ask_late(n, p, late[i], late[m - 1]);
             return; /* in order: an older one may still come */
         }
-        handle_messages(n, p, late[i], HANDLE_RECORDS);
+        handle_messages(n, p, late[i], true);
         keel_steps_release(n->steps, p, late[i]);
         keel_count(n->cfg.obs, "late_steps_taken", 1);
     }
-}
-
-/* R6: are records of an older step of it still to come? Those of this one then wait for them: who
- * reads decisions takes them by number, and would refuse the older ones. */
-static bool is_behind(const keel_service *n, int p, uint64_t step)
-{
-    uint64_t oldest;
-    return !node_is_lockstep(n) && keel_steps_late(n->steps, p, &oldest, 1) > 0 && oldest < step;
 }
 
 static bool deadline_passed(keel_service *n, const keel_line *l)
@@ -425,13 +430,15 @@ static bool deadline_passed(keel_service *n, const keel_line *l)
     return node_mono(n) - n->known_ns >= n->cfg.settings->step_deadline_ns;
 }
 
-/* Live: the step is known of as soon as anyone in the line has sent something of it. */
+/* Live: the step is known of once its row is, or, by who reads no rows, anything of it. Nothing
+ * else tells: decisions belong to the step that is open, and are made long before its row comes. */
 static void note_known(keel_service *n)
 {
     if (n->known_ns != 0 || node_is_lockstep(n))
         return;
+    const int feed = publisher_number(n, "feed");
     for (int p = 0; p < n->publishers_n; p++)
-        if (keel_steps_newest(n->steps, p) >= node_open_step(n)) {
+        if ((feed < 0 || p == feed) && keel_steps_newest(n->steps, p) >= node_open_step(n)) {
             n->known_ns = node_mono(n);
             return;
         }
@@ -445,7 +452,8 @@ static bool pass_over(keel_service *n, const keel_line *l, int p, uint64_t step)
     keel_journal_put_step(n->cfg.journal, KEEL_JOURNAL_PASSED, step, (uint32_t)n->entry);
     keel_count(n->cfg.obs, "steps_passed_over", 1);
     snprintf(why, sizeof why, "gone on without %s", l->publisher);
-    node_state(n, KEEL_STATE_DEGRADED, why);
+    if (!node_desk_is_tripped(n)) /* which says more */
+        node_state(n, KEEL_STATE_DEGRADED, why);
     n->passed = true;
     return true;
 }
@@ -468,18 +476,20 @@ static bool take_entry(keel_service *n)
             return false;
         }
         const int64_t start = node_mono(n);
-        if (!node_is_lockstep(n))
+        if (!node_is_lockstep(n)) {
             take_late(n, p);
-        const bool behind = closed && is_behind(n, p, step);
-        if (behind && keel_steps_pass(n->steps, p, step) != KEEL_OK)
-            return false; /* too many steps of it are open: wait for it */
+            if (!node_read_cumulative(n, p, step - 1))
+                return false; /* what this step has would be taken in their place */
+        }
         n->waiting_ns = 0;
-        if (closed)
-            handle_messages(n, p, step, behind ? HANDLE_STATES : HANDLE_ALL);
+        if (closed) {
+            handle_messages(n, p, step, false);
+            node_note_cumulative(n, p, step);
+        }
         keel_journal_put_step(n->cfg.journal, KEEL_JOURNAL_CLOSED, step, (uint32_t)n->entry);
         if (l->on_closed != NULL)
             node_call_count(n, "step_refused", l->on_closed(n, n->app, node_open_step(n)));
-        if (closed && !behind)
+        if (closed)
             keel_steps_release(n->steps, p, step);
         const int64_t spent = node_mono(n) - start;
         n->handler_max_ns = spent > n->handler_max_ns ? spent : n->handler_max_ns;
@@ -526,6 +536,11 @@ void node_say_working(keel_service *n)
     if (n->cache_lost)
         node_state_of(n, KEEL_STATE_DEGRADED, "cache cannot be used",
                       n->cfg.cache.ops->why(n->cfg.cache.self));
+    else if (node_desk_is_tripped(n))
+        node_state(n, KEEL_STATE_DEGRADED,
+                   n->deadman.mode == KEEL_TRADING_HALTED
+                       ? "risk has not been heard for 5 s: nothing is traded"
+                       : "risk has not been heard for 1 s: no new exposure");
     else
         node_state(n, KEEL_STATE_RUNNING, "");
 }

@@ -19,20 +19,21 @@
 
 /* Rules that a test may switch off, to see that it then fails. Never set by a program. */
 enum {
-    KEEL_WITHOUT_S1 = 1 << 0,  /* handle what has arrived, do not wait for the marks */
-    KEEL_WITHOUT_S3 = 1 << 1,  /* save in the middle of a step too */
-    KEEL_WITHOUT_S4 = 1 << 2,  /* ask only once */
-    KEEL_WITHOUT_R1 = 1 << 3,  /* publish before the log has the record, keep one's own bytes */
-    KEEL_WITHOUT_R4 = 1 << 4,  /* keys without the run id (by the caller: one store, two runs) */
-    KEEL_WITHOUT_P1 = 1 << 5,  /* no rewind when asked for a step below the ring */
-    KEEL_WITHOUT_P2 = 1 << 6,  /* all snapshots in the cache */
-    KEEL_WITHOUT_P4 = 1 << 7,  /* live: start from the snapshot and believe what was computed */
-    KEEL_WITHOUT_G1 = 1 << 8,  /* acknowledge a receipt before the log has it */
-    KEEL_WITHOUT_P5 = 1 << 9,  /* forget undecided receipts at a restart */
-    KEEL_WITHOUT_P7 = 1 << 10, /* a replayed step takes the receipts that happen to be there */
-    KEEL_WITHOUT_G2 = 1 << 11, /* decide what has no receipt */
-    KEEL_WITHOUT_G3 = 1 << 12, /* take signals in any order */
-    KEEL_WITHOUT_R3 = 1 << 13, /* ledger: fills are named anew each time they are heard */
+    KEEL_WITHOUT_S1 = 1 << 0,   /* handle what has arrived, do not wait for the marks */
+    KEEL_WITHOUT_S3 = 1 << 1,   /* save in the middle of a step too */
+    KEEL_WITHOUT_S4 = 1 << 2,   /* ask only once */
+    KEEL_WITHOUT_R1 = 1 << 3,   /* publish before the log has the record, keep one's own bytes */
+    KEEL_WITHOUT_R4 = 1 << 4,   /* keys without the run id (by the caller: one store, two runs) */
+    KEEL_WITHOUT_P1 = 1 << 5,   /* no rewind when asked for a step below the ring */
+    KEEL_WITHOUT_P2 = 1 << 6,   /* all snapshots in the cache */
+    KEEL_WITHOUT_P4 = 1 << 7,   /* live: start from the snapshot and believe what was computed */
+    KEEL_WITHOUT_G1 = 1 << 8,   /* acknowledge a receipt before the log has it */
+    KEEL_WITHOUT_P5 = 1 << 9,   /* forget undecided receipts at a restart */
+    KEEL_WITHOUT_P7 = 1 << 10,  /* a replayed step takes the receipts that happen to be there */
+    KEEL_WITHOUT_G2 = 1 << 11,  /* decide what has no receipt */
+    KEEL_WITHOUT_G3 = 1 << 12,  /* take signals in any order */
+    KEEL_WITHOUT_R3 = 1 << 13,  /* ledger: fills are named anew each time they are heard */
+    KEEL_WITHOUT_P10 = 1 << 14, /* start whatever the log lacks */
 };
 
 /* P2: every service saves its state after the steps that are multiples of it. */
@@ -58,6 +59,8 @@ typedef struct keel_node_cfg {
     keel_journal *journal;         /* borrowed; NULL = none */
     int64_t (*wall_ns)(void *arg); /* UTC; publish_ns, epochs: never reaches an engine */
     int64_t (*mono_ns)(void *arg); /* for waiting */
+    /* Names a start of the service: later than whatever it named before. NULL = wall_ns. */
+    int64_t (*epoch_ns)(void *arg);
     void *clock_arg;
     void (*at_stage)(void *arg, keel_stage stage); /* NULL but in tests that crash there */
     void *stage_arg;

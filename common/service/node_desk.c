@@ -318,8 +318,10 @@ bool node_desk_live(keel_service *n)
     bool any = false;
     if (!decides(n) || node_is_lockstep(n) || !n->opened || n->handled || n->stepped)
         return false;
+    if (!n->restaged) /* what the log holds of this step comes first */
+        return false;
     if (!n->desk.deciding) {
-        if (!n->restaged || !node_desk_flush(n) || !is_caught_up(n) || is_passed_over(n))
+        if (!node_desk_flush(n) || !is_caught_up(n) || is_passed_over(n))
             return false;
         keel_arena_reset(&n->arena);
         if (n->spec->desk->gather(n, n->app, node_open_step(n), &any) != KEEL_OK || !any)
@@ -377,6 +379,11 @@ static keel_trading_mode mode_at_age(int64_t age_ns)
                                            : KEEL_TRADING_ACTIVE;
 }
 
+bool node_desk_is_tripped(const keel_service *n)
+{
+    return n->deadman.mode == KEEL_TRADING_REDUCING || n->deadman.mode == KEEL_TRADING_HALTED;
+}
+
 void node_desk_watch(keel_service *n)
 {
     node_deadman *d = &n->deadman;
@@ -393,8 +400,7 @@ void node_desk_watch(keel_service *n)
     keel_trading_mode mode = mode_at_age(now - d->since_ns);
     if (mode != KEEL_TRADING_ACTIVE)
         d->beats = 0;
-    const bool tripped = d->mode == KEEL_TRADING_REDUCING || d->mode == KEEL_TRADING_HALTED;
-    if (tripped && mode < d->mode)
+    if (node_desk_is_tripped(n) && mode < d->mode)
         mode = d->beats >= DEADMAN_BEATS ? KEEL_TRADING_ACTIVE : d->mode;
     if (mode == d->mode || (d->mode == KEEL_TRADING_UNSPECIFIED && mode == KEEL_TRADING_ACTIVE))
         return;
@@ -402,6 +408,8 @@ void node_desk_watch(keel_service *n)
     keel_journal_put_step(n->cfg.journal, KEEL_JOURNAL_DEADMAN, node_open_step(n), (uint32_t)mode);
     keel_log(n->cfg.obs, KEEL_LOG_WARN, "deadman", "mode=%s", keel_trading_mode_name(mode));
     n->spec->on_deadman(n, n->app, mode);
+    if (!n->log_lost && !n->staged->flushing)
+        node_say_working(n);
 }
 
 /* ---- what an app may ask ---- */

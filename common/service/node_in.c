@@ -152,6 +152,7 @@ static void on_heartbeat(keel_service *n, const keel_envelope *e)
     p->snapshot_step = h->snapshot_step;
     p->archived_step = h->archived_through_step;
     p->lockstep = h->lockstep;
+    p->recovered = h->state == KEEL_STATE_RUNNING || h->state == KEEL_STATE_DEGRADED;
     p->heard_ns = node_mono(n);
 }
 

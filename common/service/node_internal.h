@@ -40,6 +40,8 @@ typedef struct node_publisher {
     int64_t asked_ns;
     int64_t late_asked_ns;
     bool asked;
+    uint64_t read_step; /* live: where a topic whose records all count is read on in the log */
+    uint64_t read_index;
 } node_publisher;
 
 /* What heartbeats say of another process. */
@@ -51,6 +53,7 @@ typedef struct node_peer {
     uint64_t archived_step;
     int64_t heard_ns; /* monotonic; 0 = never */
     bool lockstep;
+    bool recovered; /* it is at work: its steps are those of its store */
 } node_peer;
 
 /* A staged output: published by the app, not yet sent. */
@@ -87,6 +90,7 @@ typedef struct node_pub {
     uint8_t *last; /* owned: the newest frame, sent again to who subscribes */
     size_t last_len;
     size_t last_cap;
+    bool is_last_fresh; /* not yet queued to the cache */
 } node_pub;
 
 typedef struct node_seq {
@@ -240,6 +244,9 @@ bool node_is_lockstep(const keel_service *n);
 void node_say_working(keel_service *n);
 void node_call_count(keel_service *n, const char *what, keel_status status);
 uint64_t node_open_step(const keel_service *n);
+/* S2: what is sent from here on is of a later start than all before, also when the clock has
+ * stepped back. */
+int64_t node_next_epoch(const keel_service *n);
 
 /* node_out.c: staging, records, frames */
 void node_outs_reset(keel_service *n);
@@ -269,6 +276,9 @@ void node_clients_due(keel_service *n); /* which Resend of a client is to be ans
 
 /* node_recover.c: start, snapshots, resends, trimming */
 bool node_recover(keel_service *n); /* true once NODE_WORKING */
+/* WARMING, with what is waited for; always false. */
+bool node_wait_for(keel_service *n, const char *what, const char *reason);
+bool node_wait_for_log(keel_service *n);
 void node_rewind(keel_service *n, uint64_t bound);
 /* P2: take the snapshot that is owed after this step. False: the log cannot be reached; call
  * again. */
@@ -276,6 +286,13 @@ bool node_snapshot(keel_service *n);
 void node_serve(keel_service *n);                                               /* answer resends */
 void node_ask_again(keel_service *n, int line);                                 /* S4 */
 void node_ask_late(keel_service *n, int publisher, uint64_t from, uint64_t to); /* R6 */
+/* R5, live: a topic whose records all count, not the newest alone: decisions. Hand over what the
+ * log has of it beyond what was handled, up to a step; note what came along the line. So neither a
+ * step that was passed over, nor one to which a publisher that started again has added, loses one.
+ */
+bool node_is_cumulative(const keel_service *n, keel_topic topic);
+bool node_read_cumulative(keel_service *n, int publisher, uint64_t to_step);
+void node_note_cumulative(keel_service *n, int publisher, uint64_t step);
 /* R5, live: the newest record of every topic read, from the log, before the first step is opened.
  * */
 keel_status node_catch_up(keel_service *n);
@@ -284,6 +301,10 @@ void node_trim(keel_service *n);
  * KEEL_EUNAVAIL: cannot be known now. */
 keel_status node_stored_record(keel_service *n, keel_topic topic, keel_msg *msg);
 void node_send_resend(keel_service *n, const char *publisher, uint64_t from, uint64_t to);
+
+/* node_books.c: false: waited for */
+bool node_source_place(keel_service *n);      /* the feed goes on where the ledger is */
+bool node_log_reaches_books(keel_service *n); /* P10 */
 
 /* node_desk.c: clients, questions, rounds of deciding */
 void node_desk_subscribe(keel_service *n);
@@ -305,6 +326,7 @@ bool node_desk_is_deciding(const keel_service *n);
 bool node_desk_flush(keel_service *n);
 keel_status node_desk_restage(keel_service *n); /* KEEL_EUNAVAIL: the log cannot be read now */
 void node_desk_watch(keel_service *n);          /* the dead-man rule */
+bool node_desk_is_tripped(const keel_service *n);
 
 /* node_control.c: heartbeats, requests */
 void node_beat(keel_service *n);

@@ -267,13 +267,17 @@ void node_keep_last(node_pub *pub, const uint8_t *frame, size_t len)
 
 void node_welcome(keel_service *n)
 {
+    const char *beats = keel_topic_describe(KEEL_TOPIC_HEARTBEAT)->template_text;
     char prefix[KEEL_TOPIC_MAX];
-    while (n->cfg.bus.ops->joined(n->cfg.bus.self, prefix, sizeof prefix) == KEEL_OK)
+    while (n->cfg.bus.ops->joined(n->cfg.bus.self, prefix, sizeof prefix) == KEEL_OK) {
+        if (strncmp(beats, prefix, strlen(prefix)) == 0)
+            n->beat_due_ns = 0; /* who starts waits for the ledger's place (P10) */
         for (int i = 0; i < n->pubs_n; i++) {
             const node_pub *p = &n->pubs[i];
             if (p->last_len > 0 && strncmp(p->text, prefix, strlen(prefix)) == 0)
                 n->cfg.bus.ops->publish(n->cfg.bus.self, p->text, p->last, p->last_len);
         }
+    }
 }
 
 /* Of the newest value for who comes late: questions and answers are not one. */
@@ -295,9 +299,21 @@ static void send_out(keel_service *n, const node_out *o)
     if (has_last_value(o->topic) &&
         e.step >= pub->guard_step) { /* P9: a replayed step does not overwrite a newer value */
         node_keep_last(pub, n->frame, len);
-        n->cfg.cache.ops->set_last(n->cfg.cache.self, pub->text, n->frame, len);
-        n->cache_queued = true;
+        pub->is_last_fresh = true;
         pub->guard_step = e.step;
+    }
+}
+
+/* To the cache only the newest of each topic, however many left just now. */
+static void queue_last_values(keel_service *n)
+{
+    for (int i = 0; i < n->pubs_n; i++) {
+        node_pub *p = &n->pubs[i];
+        if (!p->is_last_fresh)
+            continue;
+        n->cfg.cache.ops->set_last(n->cfg.cache.self, p->text, p->last, p->last_len);
+        n->cache_queued = true;
+        p->is_last_fresh = false;
     }
 }
 
@@ -360,6 +376,7 @@ bool node_flush(keel_service *n)
     for (int i = 0; i < n->staged->n; i++)
         if (!n->staged->outs[i].absent)
             send_out(n, &n->staged->outs[i]);
+    queue_last_values(n);
     node_outs_reset(n);
     return true;
 }

@@ -372,12 +372,15 @@ keel_status node_stored_record(keel_service *n, keel_topic topic, keel_msg *msg)
 
 /* ---- start ---- */
 
+static void start_cumulative(keel_service *n, int publisher, uint64_t first);
+
 static void restart_steps(keel_service *n)
 {
     uint64_t first[KEEL_STEPS_PUBLISHERS_MAX];
     for (int p = 0; p < n->publishers_n; p++) {
         first[p] = n->done + 1 + (uint64_t)(int64_t)n->publishers[p].delta;
         n->publishers[p].asked = false;
+        start_cumulative(n, p, first[p]);
     }
     if (n->steps != NULL)
         keel_steps_restart(n->steps, first);
@@ -421,27 +424,24 @@ static void journal_segment(keel_service *n)
     keel_free(&state);
 }
 
-static bool wait_for(keel_service *n, const char *what, const char *reason)
+bool node_wait_for(keel_service *n, const char *what, const char *reason)
 {
     node_state_of(n, KEEL_STATE_WARMING, what, reason);
     return false;
 }
 
-static bool wait_for_log(keel_service *n)
+bool node_wait_for_log(keel_service *n)
 {
-    return wait_for(n, "log cannot be read", n->cfg.log.ops->why(n->cfg.log.self));
+    return node_wait_for(n, "log cannot be read", n->cfg.log.ops->why(n->cfg.log.self));
 }
 
-/* The feed goes on after the ledger's last committed step, heard from the ledger. */
-static bool source_place(keel_service *n)
+/* Live: which steps came late before the start is not known, but no more than are held ahead. One at
+ * least: none says that nothing was archived (P10). */
+static uint64_t whole_at_start(const keel_service *n, uint64_t step)
 {
-    const node_peer *ledger = node_peer_of(n, "ledger");
-    if (ledger == NULL || ledger->heard_ns == 0) {
-        n->pristine = n->app_open; /* asked again soon; nothing was done to the app */
-        return wait_for(n, "waiting for the ledger's last step", "");
-    }
-    n->done = ledger->step_done;
-    return true;
+    if (node_is_lockstep(n) || step == 0)
+        return step;
+    return step > KEEL_STEPS_AHEAD ? step - KEEL_STEPS_AHEAD : 1;
 }
 
 bool node_recover(keel_service *n)
@@ -454,30 +454,32 @@ bool node_recover(keel_service *n)
     n->snapshot_step = 0;
     const keel_status opened = n->pristine ? KEEL_OK : open_app(n, &err);
     if (opened == KEEL_EUNAVAIL) /* a resource, not the configuration: it may come back */
-        return wait_for(n, "cannot open", err.text);
+        return node_wait_for(n, "cannot open", err.text);
     if (opened != KEEL_OK) {
         node_state(n, KEEL_STATE_FAILED, err.text);
         return false;
     }
-    n->pristine = false;
-    if (n->spec->is_source && !source_place(n))
+    if ((n->spec->is_source && !node_source_place(n)) || !node_log_reaches_books(n)) {
+        n->pristine = true; /* tried again soon; nothing was done to the app */
         return false;
+    }
+    n->pristine = false;
     if (n->spec->resume != NULL && n->spec->resume(n, n->app, &n->done) != KEEL_OK)
-        return wait_for(n, "books cannot be read", n->blame);
+        return node_wait_for(n, "books cannot be read", n->blame);
     if (n->spec->load != NULL && n->spec->commit == NULL) {
         const keel_status found = load_snapshot(n);
         if (found == KEEL_EUNAVAIL && !in_cache(n)) /* without a cache: from step 0 */
-            return wait_for_log(n);
+            return node_wait_for_log(n);
     }
     if (read_tops(n) != KEEL_OK)
-        return wait_for_log(n);
+        return node_wait_for_log(n);
     if (fold_own(n) != KEEL_OK)
-        return wait_for_log(n);
+        return node_wait_for_log(n);
     read_last_values(n);
     node_stage(n, KEEL_STAGE_RECOVERING);
-    n->epoch_ns = n->cfg.wall_ns(n->cfg.clock_arg);
-    n->whole_step = node_is_lockstep(n) ? n->snapshot_step : 0; /* live: what came late is unknown */
-    n->whole_done = node_is_lockstep(n) ? n->done : 0;
+    n->epoch_ns = node_next_epoch(n);
+    n->whole_step = whole_at_start(n, n->snapshot_step);
+    n->whole_done = whole_at_start(n, n->done);
     n->recovered_ns = node_mono(n);
     n->fresh = true;
     n->caught_up = false;
@@ -513,19 +515,24 @@ static bool stage_stored(void *arg, const keel_log_entry *e)
     keel_msg msg;
     make_own_msg(f->node, f->pub, e, &msg);
     f->node->event_ns = e->event_ns;
+    if (f->node->staged->n == NODE_OUTS_MAX) /* what is recalled waits for nothing */
+        (void)node_flush(f->node);
     return keel_service_publish(f->node, f->pub->topic, NULL, msg.data, msg.len) == KEEL_OK;
 }
 
-/* A service whose outputs are all records has every closed step in the log. */
+/* A service whose outputs are all records has every closed step in the log. In live mode it is
+ * enough for the others too: states of a step that is long over are replaced by newer ones. */
 static keel_status recall_records(keel_service *n, uint64_t step)
 {
     const node_pub *base = node_pub_of(n, n->spec->base_topic);
     for (int i = 0; i < n->pubs_n; i++) {
         own_fold fold = {n, &n->pubs[i]};
+        if (keel_topic_describe(n->pubs[i].topic)->topic_class != KEEL_CLASS_RECORD)
+            continue;
         KEEL_TRY(n->cfg.log.ops->read(n->cfg.log.self, n->pubs[i].text,
                                       (keel_log_span){step, 0, step}, stage_stored, &fold));
     }
-    return base->count > 0 ? KEEL_OK : KEEL_ENOTFOUND; /* trimmed, or not closed */
+    return base == NULL || base->count > 0 ? KEEL_OK : KEEL_ENOTFOUND; /* trimmed, or not closed */
 }
 
 /* The app publishes an old step again; counts and event time of the open one are set aside. */
@@ -554,9 +561,11 @@ static bool recall_step(keel_service *n, uint64_t step)
     return found;
 }
 
+/* Live: nobody goes back for who asks. A replay would not be what was, and would lack what has been
+ * trimmed since; what counts of an old step are its records, and those are in the log. */
 static bool can_recall(const keel_service *n)
 {
-    return n->spec->recall != NULL ||
+    return n->spec->recall != NULL || !node_is_lockstep(n) ||
            (n->spec->on_own != NULL && n->spec->base_topic != KEEL_TOPIC_COUNT);
 }
 
@@ -570,7 +579,7 @@ static bool serve_step(keel_service *n, uint64_t step)
         return false; /* not there yet: it will be published */
     if (can_recall(n) && recall_step(n, step))
         return true;
-    if (n->spec->recall != NULL)
+    if (n->spec->recall != NULL || !node_is_lockstep(n))
         keel_count(n->cfg.obs, "recalls_failed", 1); /* P9: it cannot be had any more */
     else if ((n->cfg.without & KEEL_WITHOUT_P1) == 0)
         node_rewind(n, step);
@@ -660,15 +669,69 @@ static bool hand_over(void *arg, const keel_log_entry *e)
     return true;
 }
 
-/* What is read of a topic: its newest record, unless that comes along the line. Decisions do not
- * replace each other, and one of a step that was passed over before the death may have come late
- * or not at all: they are read as far back as steps are kept late. */
-static keel_log_span span_of(keel_topic topic, uint64_t top, uint64_t line)
+/* ---- records that do not replace each other (R5) ---- */
+
+bool node_is_cumulative(const keel_service *n, keel_topic topic)
 {
-    if (topic != KEEL_TOPIC_DECISION)
-        return top <= line ? (keel_log_span){top, 0, top} : (keel_log_span){1, 0, 0};
-    const uint64_t from = line > KEEL_STEPS_AHEAD ? line - KEEL_STEPS_AHEAD : 0;
-    return (keel_log_span){from < top ? from : top, 0, line};
+    return topic == KEEL_TOPIC_DECISION && !node_is_lockstep(n);
+}
+
+/* The topic of a publisher whose records all count; -1 = none. */
+static int cumulative_topic(const keel_service *n, int publisher)
+{
+    const node_publisher *p = &n->publishers[publisher];
+    for (int t = 0; t < p->topics_n; t++)
+        if (node_is_cumulative(n, n->spec->subs[p->subs[t]].topic))
+            return t;
+    return -1;
+}
+
+typedef struct cumulative_read {
+    newest_record record;
+    node_publisher *publisher;
+} cumulative_read;
+
+static bool hand_over_next(void *arg, const keel_log_entry *e)
+{
+    cumulative_read *c = arg;
+    c->publisher->read_step = e->step;
+    c->publisher->read_index = e->index + 1;
+    return hand_over(&c->record, e);
+}
+
+bool node_read_cumulative(keel_service *n, int publisher, uint64_t to_step)
+{
+    node_publisher *p = &n->publishers[publisher];
+    const int t = cumulative_topic(n, publisher);
+    if (t < 0 || to_step < p->read_step)
+        return true;
+    cumulative_read c = {{n, &n->spec->subs[p->subs[t]], p->topics[t]}, p};
+    const keel_log_span span = {p->read_step, p->read_index, to_step};
+    if (n->cfg.log.ops->read(n->cfg.log.self, p->topics[t], span, hand_over_next, &c) == KEEL_OK)
+        return true;
+    keel_count(n->cfg.obs, "log_unread", 1); /* read on from here when the log is back */
+    return false;
+}
+
+void node_note_cumulative(keel_service *n, int publisher, uint64_t step)
+{
+    node_publisher *p = &n->publishers[publisher];
+    const int t = cumulative_topic(n, publisher);
+    if (t < 0)
+        return;
+    p->read_step = step;
+    p->read_index = 0;
+    for (int i = 0; i < keel_steps_count(n->steps, publisher, step); i++)
+        p->read_index += keel_steps_at(n->steps, publisher, step, i).topic == t;
+}
+
+/* At a start: a step that was passed over before the death may have records that were never heard
+ * of. They are read as far back as steps are kept late; who knows one refuses it by its number. */
+static void start_cumulative(keel_service *n, int publisher, uint64_t first)
+{
+    node_publisher *p = &n->publishers[publisher];
+    p->read_step = first > KEEL_STEPS_AHEAD ? first - KEEL_STEPS_AHEAD : 0;
+    p->read_index = 0;
 }
 
 keel_status node_catch_up(keel_service *n)
@@ -681,15 +744,14 @@ keel_status node_catch_up(keel_service *n)
             const uint64_t line = n->done + (uint64_t)(int64_t)n->publishers[p].delta;
             uint64_t step;
             uint64_t index;
-            if (info->topic_class != KEEL_CLASS_RECORD)
+            if (info->topic_class != KEEL_CLASS_RECORD || node_is_cumulative(n, r.sub->topic))
                 continue;
             const keel_status top = n->cfg.log.ops->top(n->cfg.log.self, r.topic, &step, &index);
-            if (top == KEEL_ENOTFOUND)
-                continue;
+            if (top == KEEL_ENOTFOUND || (top == KEEL_OK && step > line))
+                continue; /* it will come along the line */
             KEEL_TRY(top);
-            const keel_log_span span = span_of(r.sub->topic, step, line);
-            if (span.from_step <= span.to_step) /* else it will come along the line */
-                KEEL_TRY(n->cfg.log.ops->read(n->cfg.log.self, r.topic, span, hand_over, &r));
+            KEEL_TRY(n->cfg.log.ops->read(n->cfg.log.self, r.topic, (keel_log_span){step, 0, step},
+                                          hand_over, &r));
         }
     n->caught_up = true;
     return KEEL_OK;

@@ -561,6 +561,8 @@ keel_status wire_get(const wire_type *type, keel_arena *arena, const uint8_t *da
                      void *out)
 {
     ProtobufCMessage *pb;
+    if (type->from_clients && !wire_texts_are_whole(type->descriptor, data, len))
+        return KEEL_EINVAL;
     KEEL_TRY(wire_unpack(type->descriptor, arena, data, len, &pb));
     return wire_read(type, arena, pb, out);
 }

@@ -209,7 +209,7 @@ static const wire_field request_rows[] = {
 };
 const wire_type wire_request =
     WIRE_MESSAGE_WITH(keel_request, keel__v1__request__descriptor, request_rows,
-                      .check = check_request, .get = get_ask, .put = put_ask);
+                      .from_clients = true, .check = check_request, .get = get_ask, .put = put_ask);
 WIRE_DEFINE(request, keel_request)
 
 /* ---- replies ---- */

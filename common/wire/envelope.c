@@ -9,72 +9,18 @@ enum {
     HEAD_BYTES_MAX = KEEL_FRAME_BYTES_MAX - KEEL_PAYLOAD_BYTES_MAX,
 };
 
-typedef struct frame {
-    const uint8_t *data;
-    size_t len;
-    size_t at;
-} frame;
-
-static bool read_varint(frame *in, uint64_t *value)
-{
-    *value = 0;
-    for (int shift = 0; shift < 64 && in->at < in->len; shift += 7) {
-        const uint8_t byte = in->data[in->at++];
-        if (shift == 63 && byte > 1)
-            return false;
-        *value |= (uint64_t)(byte & 0x7f) << shift;
-        if ((byte & 0x80) == 0)
-            return true;
-    }
-    return false;
-}
-
-static bool skip(frame *in, uint64_t bytes)
-{
-    if (bytes > in->len - in->at)
-        return false;
-    in->at += (size_t)bytes;
-    return true;
-}
-
-/* Step over one field; *body and *size are set when it is length-delimited. */
-static bool next_field(frame *in, uint64_t *number, const uint8_t **body, size_t *size)
-{
-    uint64_t tag, value;
-    *body = NULL;
-    if (!read_varint(in, &tag) || tag > UINT32_MAX || tag >> 3 == 0)
-        return false;
-    *number = tag >> 3;
-    switch (tag & 7) {
-    case 0:
-        return read_varint(in, &value);
-    case 1:
-        return skip(in, 8);
-    case 2:
-        if (!read_varint(in, &value) || value > in->len - in->at)
-            return false;
-        *body = in->data + in->at;
-        *size = (size_t)value;
-        return skip(in, value);
-    case 5:
-        return skip(in, 4);
-    default:
-        return false;
-    }
-}
-
 /* Split a frame into its payload and the bytes around it. */
 static keel_status split(const uint8_t *data, size_t len, uint8_t *head, size_t *head_len,
                          ProtobufCBinaryData *payload)
 {
-    frame in = {data, len, 0};
+    wire_scan in = {data, len, 0};
     *head_len = 0;
     while (in.at < in.len) {
         const size_t from = in.at;
         const uint8_t *body;
         uint64_t number;
         size_t size = 0;
-        if (!next_field(&in, &number, &body, &size))
+        if (!wire_next_field(&in, &number, &body, &size))
             return KEEL_EFORMAT;
         if (number == PAYLOAD_FIELD) {
             if (body == NULL || payload->data != NULL)

@@ -28,8 +28,9 @@ static const wire_field signal_rows[] = {
     WIRE_ROW_U64(keel_signal, Signal, row_step, WIRE_OPTIONAL),
     WIRE_ROW_LIST(keel_signal, Signal, labels, labels_n, label, 0),
 };
-const wire_type wire_signal = WIRE_MESSAGE_WITH(keel_signal, keel__v1__signal__descriptor,
-                                                signal_rows, .bytes_max = KEEL_SIGNAL_BYTES_MAX);
+const wire_type wire_signal =
+    WIRE_MESSAGE_WITH(keel_signal, keel__v1__signal__descriptor, signal_rows,
+                      .bytes_max = KEEL_SIGNAL_BYTES_MAX, .from_clients = true);
 WIRE_DEFINE(signal, keel_signal)
 
 static bool blame_number(const char *name, double value, keel_reason *reason)
@@ -75,7 +76,10 @@ void keel_wire_blame_signal(keel_arena *arena, const uint8_t *data, size_t len, 
     }
     const Keel__V1__Signal *pb = (const Keel__V1__Signal *)message;
     const char *text = bad_text(pb);
-    if (text != NULL)
+    if (!wire_texts_are_whole(&keel__v1__signal__descriptor, data, len))
+        keel_reason_set(reason, KEEL_REASON_MALFORMED,
+                        "strategy, signal_id, symbol or labels: a NUL inside a text");
+    else if (text != NULL)
         keel_reason_set(reason, KEEL_REASON_MALFORMED, "%s: empty, too long or of other letters",
                         text);
     else if (!blame_number("entry", pb->entry, reason) && !blame_number("stop", pb->stop, reason) &&
@@ -92,7 +96,8 @@ static const wire_field hello_rows[] = {
     WIRE_ROW_I64(keel_hello, Hello, epoch_ns, 1),
     WIRE_ROW_U32(keel_hello, Hello, waiting, WIRE_OPTIONAL),
 };
-const wire_type wire_hello = WIRE_MESSAGE(keel_hello, keel__v1__hello__descriptor, hello_rows);
+const wire_type wire_hello =
+    WIRE_MESSAGE_WITH(keel_hello, keel__v1__hello__descriptor, hello_rows, .from_clients = true);
 WIRE_DEFINE(hello, keel_hello)
 
 static keel_status check_receipt(const void *plain)

@@ -120,19 +120,17 @@ static bool is_well_formed(const char *text, size_t len)
     return true;
 }
 
-/* Word by word: a slot of the template takes any one word. */
+/* A slot of the template takes any one word. Most templates part from a text within a few bytes. */
 static bool matches(const char *template, const char *text, size_t len)
 {
     const char *end = text + len;
     while (*template != '\0' && text < end) {
-        const char *word_end = strchr(template, '.');
-        const char *text_end = memchr(text, '.', (size_t)(end - text));
-        const size_t word = (size_t)(word_end - template);
-        const bool same = word == (size_t)(text_end - text) && memcmp(template, text, word) == 0;
-        if (template[0] != '{' && !same)
+        if (*template == '{') {
+            template = strchr(template, '.');
+            text = memchr(text, '.', (size_t)(end - text));
+        } else if (*template ++ != *text++) {
             return false;
-        template = word_end + 1;
-        text = text_end + 1;
+        }
     }
     return *template == '\0' && text == end;
 }

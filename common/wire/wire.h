@@ -13,6 +13,8 @@
  *       maximum or than the arena; KEEL_EUNKNOWN an enum value of a newer version; KEEL_ENONFINITE,
  *       KEEL_ERANGE, KEEL_EINVAL by field. *out is then undefined.
  *       The envelope also: KEEL_EVERSION.
+ *       A text that holds a NUL would end there: in what clients send (signal, hello, request) it
+ *       is KEEL_EINVAL.
  * put:  KEEL_ENOSPC cap is short (*len = bytes needed, nothing written); KEEL_ENONFINITE,
  *       KEEL_ERANGE, KEEL_EINVAL for a value that get would refuse: nothing non-finite is ever
  *       sent; KEEL_ETOOBIG a text, list or message above its named maximum, or more than 2 MiB of

@@ -91,6 +91,7 @@ struct wire_type {
     const wire_field *fields;
     size_t fields_n;
     size_t bytes_max;                        /* 0 = KEEL_PAYLOAD_BYTES_MAX */
+    bool from_clients;                       /* its texts are looked at for a NUL inside */
     bool (*absent)(const void *plain);       /* an optional part that is not to be sent */
     keel_status (*check)(const void *plain); /* rules between fields */
     /* What rows cannot say, before the rows. put: KEEL_EUNAVAIL when `room` is full. */
@@ -244,6 +245,22 @@ keel_status wire_put(const wire_type *type, const void *in, uint8_t *buf, size_t
  * exceeded. */
 keel_status wire_unpack(const ProtobufCMessageDescriptor *descriptor, keel_arena *arena,
                         const uint8_t *data, size_t len, ProtobufCMessage **out);
+
+/* A message as it lies on the wire. */
+typedef struct wire_scan {
+    const uint8_t *data;
+    size_t len;
+    size_t at;
+} wire_scan;
+
+/* Step over one field; *body and *size are set when it is length-delimited, *body is NULL
+ * otherwise. False: not protobuf, or of a wire type that proto3 does not have. */
+bool wire_next_field(wire_scan *in, uint64_t *number, const uint8_t **body, size_t *size);
+
+/* False when a text holds a NUL: unpacked, it would end there, and two that differ behind it would
+ * be one. */
+bool wire_texts_are_whole(const ProtobufCMessageDescriptor *descriptor, const uint8_t *data,
+                          size_t len);
 
 /* Check and copy what is unpacked. */
 keel_status wire_read(const wire_type *type, keel_arena *arena, const ProtobufCMessage *pb,

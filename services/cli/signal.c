@@ -23,7 +23,12 @@ static keel_signal_books *open_books(const keel_args *args, const keel_cli *cli,
         return NULL;
     }
     *code = KEEL_EXIT_FAILED;
-    if (access(keel_run_file(&run, "books.sqlite", path), R_OK) != 0) {
+    if (keel_run_setting(&run, "ledger.database", "{run}/books.sqlite", "ledger", path, &err) !=
+        KEEL_OK) {
+        *code = keel_cli_fail(cli, &err);
+        return NULL;
+    }
+    if (access(path, R_OK) != 0) {
         fprintf(cli->err, "keel: run %s has no books: %s: %s\n", run.id, path, strerror(errno));
         return NULL;
     }

@@ -11,7 +11,11 @@
 
 static keel_strategy *join(const keel_run *run, const char *name, int timeout_ms, keel_err *err)
 {
-    char secret[KEEL_PATH_CAP], file[KEEL_NAME_MAX + 16];
+    char secret[KEEL_PATH_CAP], file[KEEL_NAME_MAX + 16], out[KEEL_PATH_CAP], in[KEEL_PATH_CAP];
+    if (keel_run_setting(run, "relay.out", "ipc://{run}/door-out.sock", "relay", out, err) !=
+            KEEL_OK ||
+        keel_run_setting(run, "relay.in", "ipc://{run}/door-in.sock", "relay", in, err) != KEEL_OK)
+        return NULL;
     snprintf(file, sizeof file, "keys/%s.secret", name);
     /* a name with a '/' has no key file of its own */
     if (strchr(name, '/') != NULL || access(keel_run_file(run, file, secret), R_OK) != 0)
@@ -19,6 +23,8 @@ static keel_strategy *join(const keel_run *run, const char *name, int timeout_ms
     const keel_strategy_cfg cfg = {
         .name = name,
         .run_dir = run->dir,
+        .out_endpoint = out,
+        .in_endpoint = in,
         .secret_key = secret,
         .run_id = run->id,
         .pace = KEEL_PACE_LIVE,

@@ -187,21 +187,23 @@ void keel_view_fill_line(const keel_cli *cli, const keel_universe *universe, con
 
 static void view_sizing(const keel_cli *cli, const keel_universe *universe, const keel_decision *d)
 {
-    char words[KEEL_FORMAT_MAX], qty[KEEL_UNITS_TEXT_MAX];
+    char qty[KEEL_UNITS_TEXT_MAX];
     const int at = keel_universe_find(universe, d->symbol);
     const keel_instrument *in = instrument_at(universe, at);
     if (d->sizing_n == 0)
         return;
     keel_table_title(cli, "Sizing rules");
-    keel_table *t = keel_table_new("rule|>value|>allows|why|");
+    keel_table *t = keel_table_new("rule|>value|>allows|");
     for (int i = 0; i < d->sizing_n; i++) {
         const keel_sizing_rule *r = &d->sizing[i];
         const keel_ink ink = r->bound ? KEEL_INK_BOLD : KEEL_INK_PLAIN;
         keel_table_cell(t, ink, "%s", r->name);
         keel_table_cell(t, ink, "%.6g", r->value);
         keel_table_cell(t, ink, "%s", at >= 0 ? qty_text(r->qty_units, in, qty) : "-");
-        keel_table_cell(t, ink, "%s", keel_reason_words(r->code, words));
-        keel_table_cell(t, ink, "%s", r->bound ? "sets the size" : "");
+        keel_table_cell(t, ink, "%s",
+                        !r->bound     ? ""
+                        : d->accepted ? "sets the size"
+                                      : "leaves nothing");
     }
     keel_table_print(t, cli);
     keel_table_free(&t);

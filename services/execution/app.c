@@ -18,6 +18,7 @@ typedef struct app {
     size_t base_len;
     size_t base_cap;
     uint64_t base_step;
+    keel_trading_mode deadman; /* as told in this process; UNSPECIFIED = never */
 } app;
 
 static const keel_cfg_row cfg[] = {
@@ -62,8 +63,10 @@ static keel_status on_decision(keel_service *svc, void *arg, const keel_msg *msg
 
 static void on_deadman(keel_service *svc, void *arg, keel_trading_mode mode)
 {
+    app *a = arg;
     (void)svc;
-    keel_execution_on_deadman(((app *)arg)->engine, mode);
+    a->deadman = mode;
+    keel_execution_on_deadman(a->engine, mode);
 }
 
 static keel_status plan_step(keel_service *svc, void *arg, uint64_t step)
@@ -175,12 +178,10 @@ static keel_status save_app(const void *arg, uint8_t *buf, size_t cap, size_t *l
 
 /* A plan that the log holds can be adopted after a start from a snapshot too, and by a replay, which
  * begins with a state. */
-static keel_status load_app(void *arg, const uint8_t *buf, size_t len)
+static keel_status base_of_state(app *a)
 {
-    app *a = arg;
     keel_plan_done done;
     size_t need = 0;
-    KEEL_TRY(keel_execution_load(a->engine, buf, len));
     a->base_len = 0;
     if (keel_execution_planned_step(a->engine) == 0)
         return KEEL_OK;
@@ -193,6 +194,17 @@ static keel_status load_app(void *arg, const uint8_t *buf, size_t len)
         keep_base(a, base, need, keel_execution_planned_step(a->engine));
     keel_free(&base);
     return status;
+}
+
+static keel_status load_app(void *arg, const uint8_t *buf, size_t len)
+{
+    app *a = arg;
+    KEEL_TRY(keel_execution_load(a->engine, buf, len));
+    /* The dead-man speaks of this process's time, not of the snapshot's: a new process has not
+     * missed anyone yet. */
+    keel_execution_on_deadman(
+        a->engine, a->deadman == KEEL_TRADING_UNSPECIFIED ? KEEL_TRADING_ACTIVE : a->deadman);
+    return base_of_state(a);
 }
 
 static const keel_line line[] = {

@@ -340,16 +340,6 @@ void keel_store_limit(keel_store *store, int pages)
 
 /* ---- read back ---- */
 
-static keel_status resume_decided(keel_store *store)
-{
-    sqlite3_stmt *s = ledger_store_begin(store, STORE_GET_DECIDED);
-    const int rc = sqlite3_step(s);
-    store->decided = rc == SQLITE_ROW ? (uint64_t)sqlite3_column_int64(s, 0) : 0;
-    const keel_status status = rc == SQLITE_ROW ? KEEL_OK : ledger_store_failed(store);
-    sqlite3_reset(s);
-    return status;
-}
-
 static keel_status resume_seal(keel_store *store)
 {
     sqlite3_stmt *s = ledger_store_begin(store, STORE_GET_SEAL);
@@ -410,7 +400,6 @@ keel_status keel_store_resume(keel_store *store, keel_ledger *eng, uint64_t *ste
         KEEL_TRY(resume_lots(store, eng));
         KEEL_TRY(resume_ids(store, eng));
         KEEL_TRY(resume_seal(store));
-        KEEL_TRY(resume_decided(store));
         KEEL_TRY(keel_ledger_restored(eng));
         if (keel_ledger_step(eng) != step)
             return KEEL_EFORMAT;

@@ -115,7 +115,7 @@ typedef struct keel_decision_note {
     size_t len;
 } keel_decision_note;
 
-/* KEEL_OK also when it is committed or collected already (newer ones come later only). KEEL_ENOSPC:
+/* Collect one; a decision that is committed already stays as it is, whenever it comes. KEEL_ENOSPC:
  * more, or larger ones, than a step may have. Copied. */
 KEEL_MUST_CHECK keel_status keel_store_add_decision(keel_store *store,
                                                     const keel_decision_note *note);

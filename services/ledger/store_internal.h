@@ -23,12 +23,12 @@
       "INSERT INTO optimizations VALUES(NULL,?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13)")         \
     X(ADD_RISK, "INSERT INTO risk_assessments VALUES(NULL,?1,?2,?3,?4,?5,?6,?7,?8,?9)")            \
     X(ADD_RETURN, "INSERT INTO book_returns VALUES(?1,?2,?3,?4,?5,?6,?7)")                         \
-    X(ADD_DECISION, "INSERT INTO decisions VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12)")        \
+    X(ADD_DECISION,                                                                                \
+      "INSERT OR IGNORE INTO decisions VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12)")            \
     X(PRUNE_RETURNS, "DELETE FROM book_returns WHERE run=?1 AND step<=?2")                         \
     X(PRUNE_DECISIONS,                                                                             \
       "DELETE FROM decisions WHERE run=?1 AND accepted=0 AND decision_seq<=(SELECT decision_seq"   \
       " FROM decisions WHERE run=?1 AND accepted=0 ORDER BY decision_seq DESC LIMIT 1 OFFSET ?2)") \
-    X(GET_DECIDED, "SELECT ifnull(max(decision_seq),0) FROM decisions WHERE run=?1")               \
     X(DROP_LOTS, "DELETE FROM lots WHERE run=?1 AND book=?2 AND instrument=?3 AND lot_no<?4")      \
     X(PUT_LOT, "INSERT OR REPLACE INTO lots VALUES(?1,?2,?3,?4,?5,?6,?7)")                         \
     X(PUT_ENGINE, "INSERT OR REPLACE INTO engine VALUES(?1,?2,?3)")                                \
@@ -78,7 +78,6 @@ struct keel_store {
     int n;
 
     int fills_n, fills_max, transfers_n, notes_n, decisions_n;
-    uint64_t decided;              /* newest decision_seq committed or collected */
     keel_fill *fills;              /* owned, fills_max; pages never written stay untaken */
     keel_booked *booked;           /* owned, fills_max */
     pending_transfer *transfers;   /* owned */

@@ -55,8 +55,6 @@ keel_status keel_store_add_note(keel_store *store, const keel_note *note)
 
 keel_status keel_store_add_decision(keel_store *store, const keel_decision_note *note)
 {
-    if (note->decision_seq <= store->decided)
-        return KEEL_OK;
     if (store->decisions_n == KEEL_STORE_DECISIONS_MAX)
         return KEEL_ENOSPC;
     uint8_t *payload = keel_arena_take(&store->said, note->len + 1, 1);
@@ -66,7 +64,6 @@ keel_status keel_store_add_decision(keel_store *store, const keel_decision_note 
         memcpy(payload, note->payload, note->len);
     store->decisions[store->decisions_n] = *note;
     store->decisions[store->decisions_n++].payload = payload;
-    store->decided = note->decision_seq;
     return KEEL_OK;
 }
 

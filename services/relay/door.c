@@ -356,8 +356,11 @@ static void refuse(relay_door *door, const relay_knock *knock, const relay_admis
 
 static void take_request(relay_door *door, const relay_admission *in)
 {
-    keel_log(door->cfg.obs, KEEL_LOG_INFO, "request", "ask=%s service=%s key=%s",
-             keel_ask_name(in->request.ask), in->request.service, in->key->name);
+    /* A health check asks every few seconds: counted, and logged for who looks closer. */
+    const bool asks_only = in->request.ask == KEEL_ASK_PING || in->request.ask == KEEL_ASK_STATUS;
+    keel_log(door->cfg.obs, asks_only ? KEEL_LOG_DEBUG : KEEL_LOG_INFO, "request",
+             "ask=%s service=%s key=%s", keel_ask_name(in->request.ask), in->request.service,
+             in->key->name);
     if (strcmp(in->request.service, "relay") == 0)
         answer(door, in);
     else if (zmq_send(door->sockets[OUT_INSIDE], in->topic, strlen(in->topic), ZMQ_SNDMORE) >= 0)
@@ -457,6 +460,12 @@ static void adopt_keys(relay_door *door)
                  keel_obs_quote(door->cfg.obs, fresh->refused.text));
 }
 
+/* Asking a socket that is empty costs system calls. */
+static bool is_ready(const zmq_pollitem_t *item)
+{
+    return (item->revents & ZMQ_POLLIN) != 0;
+}
+
 bool relay_door_turn(relay_door *door, int extra_fd, int timeout_ms)
 {
     zmq_pollitem_t items[SOCKETS + 1] = {0};
@@ -469,16 +478,18 @@ bool relay_door_turn(relay_door *door, int extra_fd, int timeout_ms)
                    left_ms < timeout_ms ? left_ms : timeout_ms);
     adopt_keys(door);
     uint8_t spare[KEEL_TOPIC_MAX + 1]; /* who of the services joined is nothing to the relay */
-    for (int i = 0; i < BATCH && from_reader(door); i++)
+    for (int i = 0; is_ready(&items[OUT]) && i < BATCH && from_reader(door); i++)
         ;
-    for (int i = 0; i < BATCH && from_inside(door); i++)
+    for (int i = 0; is_ready(&items[IN_INSIDE]) && i < BATCH && from_inside(door); i++)
         ;
-    for (int i = 0; i < BATCH && from_sender(door); i++)
+    for (int i = 0; is_ready(&items[IN]) && i < BATCH && from_sender(door); i++)
         ;
-    for (int i = 0; i < BATCH && (from_events(door, EVENTS_OUT) | from_events(door, EVENTS_IN));
+    for (int i = 0; (is_ready(&items[EVENTS_OUT]) || is_ready(&items[EVENTS_IN])) && i < BATCH &&
+                    (from_events(door, EVENTS_OUT) | from_events(door, EVENTS_IN));
          i++)
         ;
-    while (zmq_recv(door->sockets[OUT_INSIDE], spare, sizeof spare, ZMQ_DONTWAIT) >= 0)
+    while (is_ready(&items[OUT_INSIDE]) &&
+           zmq_recv(door->sockets[OUT_INSIDE], spare, sizeof spare, ZMQ_DONTWAIT) >= 0)
         ;
     count_refused_keys(door);
     const int64_t now_ns = clock_ns(CLOCK_MONOTONIC);

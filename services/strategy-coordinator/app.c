@@ -307,8 +307,8 @@ static keel_status make_intake(keel_service *svc, app *a, keel_err *err)
     return a->intake != NULL ? KEEL_OK : KEEL_EINVAL;
 }
 
-/* Clients are served from where the replay of what was decided ends, and not before: what is decided
- * is not pending, however much it is. */
+/* Clients are served from where the replay of what was decided ends, and not before: what is
+ * decided is not pending, however much it is. */
 static keel_status open_doors(keel_service *svc, app *a)
 {
     const keel_settings *settings = keel_service_settings(svc);

@@ -1,13 +1,20 @@
 #include "tests/bench/bench.h"
 
 #include "common/base/timefmt.h"
+#include "common/keys/keys.h"
 
+#include <signal.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
 #include <time.h>
+#include <unistd.h>
 
-enum { ROWS_ENDLESS = 10000000 };
+enum { ROWS_ENDLESS = 10000000, RELAY_MS = 5000, LOOK_MS = 20 };
+
+#define STRATEGIES_SHARE 0.4
 
 void bench_add(bench_samples *s, double value)
 {
@@ -66,6 +73,14 @@ bool bench_is_short(int argc, char **argv)
     return false;
 }
 
+int bench_option(int argc, char **argv, const char *name, int otherwise)
+{
+    for (int i = 1; i + 1 < argc; i++)
+        if (strcmp(argv[i], name) == 0)
+            return (int)strtol(argv[i + 1], NULL, 10);
+    return otherwise;
+}
+
 void bench_die(const char *format, ...)
 {
     va_list args;
@@ -74,6 +89,18 @@ void bench_die(const char *format, ...)
     va_end(args);
     fputc('\n', stderr);
     exit(1);
+}
+
+/* Strategies, and what the books get. */
+static void write_books(FILE *f, int strategies)
+{
+    fprintf(f, "capital: {core: %s", strategies > 0 ? "0.5" : "0.9");
+    for (int i = 0; i < strategies; i++)
+        fprintf(f, ", s%03d: %.5f", i, STRATEGIES_SHARE / strategies);
+    fprintf(f, "}\nstrategies: {");
+    for (int i = 0; i < strategies; i++)
+        fprintf(f, "%ss%03d: {}", i > 0 ? ", " : "", i);
+    fprintf(f, "}\n");
 }
 
 /* Windows as in the demo: the estimate needs more rows than assets. No stop ends the run. */
@@ -93,7 +120,6 @@ static void write_config(const char *dir, const bench_world *w)
     fprintf(f,
             "portfolio: {max_positions: 0, correlation_window: 30, max_drawdown: 99%%,\n"
             "            rebalancing_frequency: %s}\n"
-            "capital: {core: 0.9}\n"
             "risk_manager: {equity_usd: 10000000}\n"
             "feed: {source: simulator, rows: %d, seed: 7, jump_probability: 0}\n"
             "correlation: {rows_min: %d}\n"
@@ -101,6 +127,7 @@ static void write_config(const char *dir, const bench_world *w)
             "risk: {max_weight: 0.35}\n",
             w->every_row ? "1h" : "daily", w->rows > 0 ? w->rows : ROWS_ENDLESS,
             w->assets < 100 ? 30 : 120, w->every_row ? "0" : "0.05");
+    write_books(f, w->strategies);
     fclose(f);
 }
 
@@ -118,6 +145,65 @@ void bench_stop(keel_cluster *c)
 {
     keel_cluster_down(c);
     keel_cluster_remove(c);
+}
+
+double bench_cpu_s(pid_t pid)
+{
+    char path[64];
+    long user = 0, system = 0;
+    snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
+    FILE *f = fopen(path, "r");
+    if (f == NULL || fscanf(f, "%*d %*s %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %ld %ld", &user,
+                            &system) != 2)
+        bench_die("%s cannot be read", path);
+    fclose(f);
+    return (double)(user + system) / (double)sysconf(_SC_CLK_TCK);
+}
+
+static pid_t run_relay(const keel_cluster *c)
+{
+    char program[512], config[128], log[128];
+    const char *bin = getenv("KEEL_BIN_DIR");
+    snprintf(program, sizeof program, "%s/keel-relay", bin != NULL ? bin : "bin");
+    snprintf(config, sizeof config, "%s/config.yaml", c->dir);
+    snprintf(log, sizeof log, "%s/relay.log", c->dir);
+    fflush(stdout);
+    const pid_t pid = fork();
+    if (pid == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        if (freopen(log, "a", stderr) != NULL)
+            execl(program, program, "--config", config, (char *)NULL);
+        _exit(127);
+    }
+    return pid;
+}
+
+pid_t bench_relay_start(keel_cluster *c)
+{
+    char folder[128], door[160];
+    keel_err err = {0};
+    snprintf(folder, sizeof folder, "%s/keys", c->dir);
+    snprintf(door, sizeof door, "%s/door-in.sock", c->dir);
+    c->monitor.ops->close(c->monitor.self);
+    if (keel_keys_folder(folder, &err) != KEEL_OK ||
+        keel_key_add(folder, "bench", true, &err) != KEEL_OK)
+        bench_die("%s", err.text);
+    const pid_t pid = run_relay(c);
+    const int64_t until = keel_test_mono_ms() + RELAY_MS;
+    while (access(door, F_OK) != 0) {
+        if (keel_test_mono_ms() > until)
+            bench_die("the relay opens no door; see %s", c->dir);
+        nanosleep(&(struct timespec){0, LOOK_MS * KEEL_NS_PER_MS}, NULL);
+    }
+    nanosleep(&(struct timespec){1, 0}, NULL); /* services connect to it again */
+    return pid;
+}
+
+void bench_relay_stop(keel_cluster *c, pid_t relay)
+{
+    kill(relay, SIGKILL);
+    waitpid(relay, NULL, 0);
+    keel_cluster_monitor(c);
 }
 
 void bench_wait_step(keel_cluster *c, uint64_t step, int seconds)

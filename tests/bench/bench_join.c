@@ -7,36 +7,11 @@
 
 #include "common/client/client.h"
 
-#include <signal.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/prctl.h>
-#include <sys/wait.h>
-#include <time.h>
-#include <unistd.h>
 #include <zmq.h>
 
 enum { RISK = 5, FRAME_BYTES = 1 << 20, LIMIT_MS = 5000 };
 
 #define PREFIX "v1.alloc.approved."
-
-static pid_t start_relay(const keel_cluster *c)
-{
-    char program[512], config[128], log[128];
-    const char *bin = getenv("KEEL_BIN_DIR");
-    snprintf(program, sizeof program, "%s/keel-relay", bin != NULL ? bin : "bin");
-    snprintf(config, sizeof config, "%s/config.yaml", c->dir);
-    snprintf(log, sizeof log, "%s/relay.log", c->dir);
-    fflush(stdout);
-    const pid_t pid = fork();
-    if (pid == 0) {
-        prctl(PR_SET_PDEATHSIG, SIGKILL);
-        if (freopen(log, "a", stderr) != NULL)
-            execl(program, program, "--config", config, (char *)NULL);
-        _exit(127);
-    }
-    return pid;
-}
 
 /* ms from the first call to the first last value; *joined_ms: to the confirmed join. */
 static double join_door(const char *dir, double *joined_ms)
@@ -100,9 +75,7 @@ int main(int argc, char **argv)
     keel_cluster c;
     bench_start(&c, &w);
     bench_wait_step(&c, (uint64_t)w.rows, 120);
-    c.monitor.ops->close(c.monitor.self); /* its outbox is where the relay's will be */
-    const pid_t relay = start_relay(&c);
-    nanosleep(&(struct timespec){2, 0}, NULL);
+    const pid_t relay = bench_relay_start(&c);
     for (int i = 0; i < n; i++) {
         double joined_ms;
         bench_add(&door, join_door(c.dir, &joined_ms));
@@ -112,9 +85,7 @@ int main(int argc, char **argv)
     print("door, to the first value", &door);
     print("door, to the confirmed join", &joined);
     print("outbox, to the first value", &outbox);
-    kill(relay, SIGKILL);
-    waitpid(relay, NULL, 0);
-    keel_cluster_monitor(&c);
+    bench_relay_stop(&c, relay);
     bench_stop(&c);
     keel_free(&frame);
     return 0;

@@ -6,7 +6,6 @@
 #include "tests/bench/raw.h"
 
 #include <string.h>
-#include <unistd.h>
 #include <zmq.h>
 
 enum { WARM_STEPS = 300, FRAME_BYTES = 4 << 20, LIMIT_S = 300 };
@@ -17,24 +16,11 @@ typedef struct result {
     bench_samples cpu_us;
 } result;
 
-static double cpu_s(pid_t pid)
-{
-    char path[64];
-    long user = 0, system = 0;
-    snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
-    FILE *f = fopen(path, "r");
-    if (f == NULL || fscanf(f, "%*d %*s %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %ld %ld", &user,
-                            &system) != 2)
-        bench_die("%s cannot be read", path);
-    fclose(f);
-    return (double)(user + system) / (double)sysconf(_SC_CLK_TCK);
-}
-
 static double cpu_all(const keel_cluster *c)
 {
     double sum = 0;
     for (int i = 0; i < KEEL_CLUSTER_ALL; i++)
-        sum += cpu_s(c->pids[i]);
+        sum += bench_cpu_s(c->pids[i]);
     return sum;
 }
 

@@ -1,10 +1,13 @@
 /* bench_memory - private memory of each process above that of an empty service, and its ring.
  *
- * bench_memory [--short]. 100 assets in lockstep. Private is Private_Clean + Private_Dirty of
- * smaps_rollup; the ring (P1) is what the service itself reports. */
+ * bench_memory [--short]. 100 assets in lockstep; then the coordinator alone in a live run, when
+ * each of 100 strategies has sent 1,000 signals, through the door, that were decided. Private is
+ * Private_Clean + Private_Dirty of smaps_rollup; the ring (P1) is what the service itself reports.
+ */
 #include "tests/bench/raw.h"
 
 #include "common/base/timefmt.h"
+#include "common/client/strategy.h"
 #include "common/wire/wire.h"
 
 #include <signal.h>
@@ -14,7 +17,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { LIMIT_MS = 10000, BYTES = 8 << 10 };
+enum { LIMIT_MS = 10000, BYTES = 8 << 10, COORDINATOR = 6, WARM_ROWS = 150 };
 
 static double private_mib(pid_t pid)
 {
@@ -94,6 +97,66 @@ static double ring_mib(keel_cluster *c, int i)
     return mib;
 }
 
+static void print_row(const bench_world *w, uint64_t steps, int signals, keel_cluster *c, int i,
+                      double base)
+{
+    const double ring = ring_mib(c, i), own = private_mib(c->pids[i]);
+    printf("{\"bench\": \"memory\", \"assets\": %d, \"strategies\": %d, \"signals\": %d, "
+           "\"steps\": %llu, \"service\": \"%s\", \"private_mib\": %.1f, "
+           "\"empty_mib\": %.1f, \"ring_mib\": %.1f, \"above_mib\": %.1f, "
+           "\"target_mib\": 10}\n",
+           w->assets, w->strategies, signals, (unsigned long long)steps, keel_cluster_name(i), own,
+           base, ring, own - base - ring);
+}
+
+/* As one strategy: n signals, until all are decided. */
+static void say(const keel_cluster *c, int number, int n)
+{
+    char secret[128], name[KEEL_NAME_MAX];
+    keel_err err = {0};
+    keel_event e;
+    snprintf(secret, sizeof secret, "%s/keys/bench.secret", c->dir);
+    snprintf(name, sizeof name, "s%03d", number);
+    const keel_strategy_cfg cfg = {.name = name,
+                                   .run_dir = c->dir,
+                                   .secret_key = secret,
+                                   .wants = KEEL_WANT_ALLOCATIONS,
+                                   .join_timeout_ms = LIMIT_MS};
+    keel_strategy *s = keel_strategy_open(&cfg, &err);
+    if (s == NULL)
+        bench_die("%s: %s", name, err.text);
+    for (int i = 0; i < n; i++) {
+        keel_signal signal = {.side = KEEL_SIDE_LONG, .confidence_frac = 0.7};
+        snprintf(signal.symbol, sizeof signal.symbol, "A%03d-SIM", i % 100);
+        if (keel_strategy_publish(s, &signal, &err) != KEEL_OK)
+            bench_die("%s: %s", name, err.text);
+    }
+    for (int decided = 0; decided < n; decided += e.kind == KEEL_EVENT_DECISION)
+        if (keel_strategy_next(s, LIMIT_MS, &e) != KEEL_OK)
+            bench_die("%s: %d of %d signals are decided", name, decided, n);
+    keel_strategy_close(&s);
+}
+
+static void run_strategies(bool quick)
+{
+    const bench_world w = {.assets = 100, .pace_ms = 50, .strategies = 100};
+    const int speakers = quick ? 4 : w.strategies, each = quick ? 100 : 1000;
+    keel_cluster c;
+    bench_start(&c, &w);
+    const pid_t empty = start_empty(&c);
+    bench_wait_step(&c, WARM_ROWS, 120);
+    const pid_t relay = bench_relay_start(&c);
+    for (int i = 0; i < speakers; i++)
+        say(&c, i, each);
+    bench_relay_stop(&c, relay);
+    c.monitor.ops->subscribe(c.monitor.self, "v1.reply.bench.");
+    keel_cluster_watch(&c, 2000); /* services connect to it again */
+    print_row(&w, keel_cluster_step(&c), speakers * each, &c, COORDINATOR, private_mib(empty));
+    kill(empty, SIGKILL);
+    waitpid(empty, NULL, 0);
+    bench_stop(&c);
+}
+
 int main(int argc, char **argv)
 {
     const bool quick = bench_is_short(argc, argv);
@@ -105,16 +168,12 @@ int main(int argc, char **argv)
     const pid_t empty = start_empty(&c);
     bench_wait_step(&c, steps, 600);
     const double base = private_mib(empty);
-    for (int i = 0; i < KEEL_CLUSTER_SERVICES; i++) {
-        const double ring = ring_mib(&c, i), own = private_mib(c.pids[i]);
-        printf("{\"bench\": \"memory\", \"assets\": %d, \"steps\": %llu, \"service\": \"%s\", "
-               "\"private_mib\": %.1f, \"empty_mib\": %.1f, \"ring_mib\": %.1f, "
-               "\"above_mib\": %.1f, \"target_mib\": 10}\n",
-               w.assets, (unsigned long long)steps, keel_cluster_name(i), own, base, ring,
-               own - base - ring);
-    }
+    for (int i = 0; i < KEEL_CLUSTER_SERVICES; i++)
+        print_row(&w, steps, 0, &c, i, base);
     kill(empty, SIGKILL);
     waitpid(empty, NULL, 0);
     bench_stop(&c);
+    fflush(stdout);
+    run_strategies(quick);
     return 0;
 }

@@ -1,6 +1,7 @@
 #!/bin/sh
-# test_cluster.sh KEEL SOURCE - docker-compose.yml really started: image, keys, health, the published door,
-# processes and containers killed, the cluster taken down and up again over its volumes.
+# test_cluster.sh KEEL SOURCE - docker-compose.yml really started: image, keys, health, the published door;
+# signals from outside while processes and containers are killed: what was acknowledged is decided, once; the
+# cluster taken down and up again over its volumes: books and decisions are as they were.
 #
 # Where no docker engine or no compose answers it says so and exits 77. The image's layers stay as the
 # engine's cache (keel-builder:cache and the base image); everything else it makes bears its own name and goes.
@@ -12,7 +13,7 @@ work=$(mktemp -d)
 began=$(date +%s)
 passed=0 failed=0
 services='relay feed correlation optimizer risk strategy-coordinator execution ledger'
-everyone="log cache $services"
+everyone="log cache $services strategy-momentum"
 export COMPOSE_PROJECT_NAME="$project" KEEL_IMAGE="keel-test:$$"
 
 say() { printf '[%3d s] %s\n' $(($(date +%s) - began)) "$*"; }
@@ -25,6 +26,8 @@ else
 fi
 
 clean() {
+    : >"$work/enough"
+    wait
     compose down -v -t 5 >/dev/null 2>&1
     docker image rm "$KEEL_IMAGE" >/dev/null 2>&1
     rm -rf "$work"
@@ -98,7 +101,7 @@ within_container() { # NAME command...
 }
 
 all_healthy() {
-    for name in $everyone; do
+    for name in log cache $services; do
         state=$(inspect "$name" '{{.State.Health.Status}}' 2>&1)
         [ "$state" = healthy ] || { echo "$name: $state"; return 1; }
     done
@@ -123,14 +126,33 @@ all_confined() {
     done
 }
 
-# One key, in one container: what the others do not have they cannot lose.
-keys_are_with_the_relay_alone() {
+keys=/run/keel-10001/cluster/keys
+
+# Who has no key cannot lose it: the operator's is with the relay, a strategy's with its program.
+keys_are_where_they_belong() {
     for name in $services; do
-        within_container "$name" test -e /run/keel-10001/cluster/keys/operator.secret
+        within_container "$name" test -e "$keys/operator.secret"
         case $name:$? in relay:0) ;; relay:* | *:0) echo "$name"; return 1 ;; esac
     done
-    ! within_container relay touch /run/keel-10001/cluster/keys/x 2>/dev/null
+    got=$(within_container strategy-momentum ls "$keys" | tr '\n' ' ')
+    [ "$got" = 'door.public momentum.secret ' ] || { echo "strategy-momentum: $got"; return 1; }
+    got=$(within_container relay ls "$keys" | grep -c 'secret$')
+    [ "$got" -eq 2 ] || { echo "relay: $got secrets"; return 1; }
+    for name in relay strategy-momentum; do
+        ! within_container "$name" touch "$keys/x" 2>/dev/null || { echo "$name: may write"; return 1; }
+    done
 }
+
+# For a strategy that the compose file does not know: its secret is handed over, once, and not kept.
+key_is_made_once() {
+    "$source/deploy/compose/client" --strategy desk "$work/desk" || return 1
+    [ -e "$work/desk/keys/desk.secret" ] || return 1
+    within_container relay test -e "$keys/desk.public" || return 1
+    ! within_container relay test -e "$keys/desk.secret" || return 1
+    ! "$source/deploy/compose/client" --strategy desk "$work/desk2" || return 1
+}
+
+says() { docker logs "$(container "$1")" 2>&1 | grep -q "$2"; }
 
 # ---- from outside, through the published door ----
 
@@ -171,12 +193,98 @@ stranger_is_refused() {
     [ "$code" -eq 5 ] && grep -q 'does not accept this key' "$work/stranger.out"
 }
 
-# What comes in from outside and changes something: an operator's requests. A strategy's signal goes here.
-enter_from_outside() {
+operator_enters() {
     outside halt --reason 'test of the cluster' --deadline 10s || return 1
     outside portfolio show >"$work/halted" 2>&1
     grep -qi 'halted' "$work/halted" || { cat "$work/halted"; return 1; }
     outside resume --reason 'test of the cluster' --deadline 10s
+}
+
+# The program of docs/strategies.md, as somebody else builds it: against the installed library alone.
+program_is_built() {
+    cmake --install "$(dirname "$(dirname "$keel")")" --prefix "$work/prefix" --component client || return 1
+    pc=$(find "$work/prefix" -name keel.pc)
+    lib=$(dirname "$(dirname "$pc")")
+    flags=$(PKG_CONFIG_PATH=$(dirname "$pc") pkg-config --cflags --libs keel) || return 1
+    # shellcheck disable=SC2086 # words are wanted
+    cc -std=c11 -o "$work/first_signal" "$source/common/client/examples/first_signal.c" $flags \
+        "-Wl,-rpath,$lib"
+}
+
+# With the key of its strategy and nothing else; it follows allocations until it is stopped.
+program_is_served() {
+    "$source/deploy/compose/client" --strategy breakout "$work/breakout" || return 1
+    [ ! -e "$work/breakout/keys/operator.secret" ] || return 1
+    timeout 5 stdbuf -oL "$work/first_signal" "$work/breakout" breakout "$1" >"$work/first" 2>&1
+    cat "$work/first"
+    grep -q '^ACCEPTED: ' "$work/first" && grep -q '^core asset 0: ' "$work/first"
+}
+
+# In use: what a key was given for ends with it, without a restart.
+key_is_revoked() {
+    compose run --rm -T keys keel key revoke breakout || return 1
+    sleep 1
+    "$work/first_signal" "$work/breakout" breakout EUR-SIM >"$work/revoked" 2>&1
+    cat "$work/revoked"
+    grep -q 'does not accept this key' "$work/revoked"
+}
+
+signal_by_hand() {
+    outside signal send meanreversion "$1" long --id by-hand --wait || return 1
+    within 10 is_counted || { cat "$work/strategy"; return 1; }
+}
+is_counted() { # the report of a step comes with its end
+    outside strategy show meanreversion --json >"$work/strategy" && grep -q '"ACCEPTED":1' "$work/strategy"
+}
+
+# One signal after the other, each by a client of its own, until it is enough; what was acknowledged is kept.
+keep_signalling() {
+    n=0
+    while [ ! -e "$work/enough" ]; do
+        n=$((n + 1))
+        set -- ETH-SIM long ETH-SIM flat SOL-SIM long SOL-SIM flat
+        shift $((n % 4 * 2))
+        outside signal send meanreversion "$1" "$2" --id "s-$n" --json --timeout 10s >>"$work/sent" 2>/dev/null
+        echo "$n" >"$work/tried"
+        sleep 0.2
+    done
+}
+
+acknowledged() { sed -n '/"received":true/ s/.*"signal_id":"\([^"]*\)".*/\1/p' "$work/sent" | sort; }
+
+# Signals went on arriving after the last death.
+signals_go_on() {
+    acked=$(acknowledged | wc -l)
+    within 30 has_acknowledged $((acked + 3)) || { tail -3 "$work/sent"; return 1; }
+}
+has_acknowledged() { [ "$(acknowledged | wc -l)" -ge "$1" ]; }
+
+decisions_of() { within_container ledger keel signal ls --strategy "$1" --limit 100000 --json; }
+
+# Each in the books exactly once: the books have a step's decisions one step later.
+acknowledged_are_decided() {
+    decisions_of meanreversion | sed -n 's/.*"signal_id":"\(s-[^"]*\)".*/\1/p' | sort >"$work/decided"
+    acknowledged >"$work/acked"
+    [ -s "$work/acked" ] && [ -z "$(comm -23 "$work/acked" "$work/decided")" ] &&
+        [ -z "$(uniq -d "$work/decided")" ]
+}
+
+nothing_acknowledged_is_lost() {
+    : >"$work/enough"
+    wait
+    within 30 acknowledged_are_decided || {
+        echo "acknowledged, not decided: $(comm -23 "$work/acked" "$work/decided" | tr '\n' ' ')"
+        echo "decided twice: $(uniq -d "$work/decided" | tr '\n' ' ')"
+        return 1
+    }
+    counts=$(counts_of meanreversion)
+    echo "counts: $counts"
+    [ "${counts#* }" = "${counts% *}" ]
+}
+
+# "RECEIVED DECIDED" as the coordinator tells them.
+counts_of() {
+    outside strategy show "$1" --json | sed -n 's/.*"received":\([0-9]*\),"decided":\([0-9]*\).*/\1 \2/p'
 }
 
 # ---- inside ----
@@ -237,6 +345,15 @@ goes_down_and_up() {
     compose up -d
 }
 
+# Decisions of before are there, byte for byte; counts have not gone back.
+decisions_are_as_they_were() {
+    for name in meanreversion breakout; do
+        decisions_of "$name" >"$work/$name.after" || return 1
+        head -n "$(wc -l <"$work/$name.before")" "$work/$name.after" | cmp - "$work/$name.before" || return 1
+        [ "$(counts_of "$name")" = "$(cat "$work/$name.counts")" ] || { counts_of "$name"; return 1; }
+    done
+}
+
 # Nothing of what was booked before is gone: the step and the fills have not gone back.
 books_went_on() {
     within 60 has_passed_step "$1" || { echo "no step after $1"; return 1; }
@@ -265,18 +382,35 @@ expect 'a bad address is refused by name' settings_are_refused_by_name --run.log
 expect 'the cluster starts' compose up -d
 expect 'all containers are healthy' within 90 all_healthy
 expect 'all services are RUNNING, seen from outside' within 30 all_running
+expect 'a strategy starts in a container of its own' compose up -d strategy-momentum
+expect 'it is served through the door' within 30 says strategy-momentum joined
 expect 'containers are confined, one door is published' all_confined
-expect 'keys are with the relay alone, read-only' keys_are_with_the_relay_alone
+expect 'keys are where they belong, read-only' keys_are_where_they_belong
+expect 'a key for another program is made, once' key_is_made_once
 expect 'a stranger is refused' stranger_is_refused
+expect 'a program is built with the installed library' program_is_built
 expect 'an approved allocation is read from outside' within 60 has_allocation
-expect 'requests enter from outside' enter_from_outside
+expect 'an operator halts and resumes from outside' operator_enters
+expect 'the program: its signal accepted, allocation read' program_is_served EUR-SIM
+expect 'its key is taken away while the relay runs' key_is_revoked
+expect 'a signal by hand is accepted and counted' signal_by_hand EUR-SIM
+keep_signalling &
 expect 'the process of risk dies and is started again' process_dies risk keel-risk
 expect 'risk recovers' recovers
-expect 'the log dies and is started again' process_dies log redis-server
+expect 'the container of the coordinator is killed, and started' container_is_killed strategy-coordinator
+expect 'the coordinator recovers' recovers
+expect 'the container of the log is killed, and started' container_is_killed log
 expect 'everyone recovers' recovers
 expect 'the container of the ledger is killed, and started' container_is_killed ledger
 expect 'the ledger recovers' recovers
+expect 'signals go on' signals_go_on
+expect 'every acknowledged signal is decided, once' nothing_acknowledged_is_lost
+say "$(cat "$work/tried") signals sent, $(wc -l <"$work/acked") acknowledged, $(wc -l <"$work/decided") decided"
 expect 'books agree' books_agree
+for name in meanreversion breakout; do
+    decisions_of "$name" >"$work/$name.before"
+    counts_of "$name" >"$work/$name.counts"
+done
 step_before=$(step_now)
 fills_before=$(fills_now)
 say "step ${step_before:-unknown}, ${fills_before:-unknown} fills"
@@ -285,5 +419,6 @@ expect 'the cluster goes down and up again' goes_down_and_up
 expect 'all containers are healthy again' within 90 all_healthy
 expect 'all services are RUNNING again' within 60 all_running
 expect 'the books went on where they were' books_went_on "${step_before:-0}" "${fills_before:-1}"
+expect 'decisions and counts are as they were' decisions_are_as_they_were
 expect 'books agree over both' books_agree
 finish

@@ -2,18 +2,14 @@
  * record waits for the log's answer: an answer held back by 200 ms holds back every record by as
  * much. Plain main: ends with "N passed, N failed". */
 #include "tests/support/world/cluster.h"
+#include "tests/support/world/proxy.h"
 
-#include <poll.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/un.h>
-#include <time.h>
 #include <unistd.h>
 
-enum { ROWS = 8, HOLD_MS = 200, LINKS_MAX = 32, BYTES = 1 << 16, SEEN_MAX = 64 };
+enum { ROWS = 8, HOLD_MS = 200, SEEN_MAX = KEEL_PROXY_SEEN };
 
 static const char *const watched[] = {"v1.order.main.", "v1.plandone.main.", "v1.trading.main."};
 enum { WATCHED = sizeof watched / sizeof watched[0] };
@@ -30,99 +26,11 @@ static void verdict(bool ok, const char *what)
         failed++;
 }
 
-static int64_t wall_ns(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_REALTIME, &t);
-    return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
-}
-
-/* ---- a proxy that holds back what the log answers ---- */
-
-typedef struct link_pair {
-    int client;
-    int server;
-    int64_t release_ns; /* of what the server said; 0 = nothing is held */
-    uint8_t held[BYTES];
-    ssize_t held_len;
-} link_pair;
-
-typedef struct proxy {
-    char in[96];
-    char out[96];
-    int listener;
-    volatile bool stop;
-    link_pair links[LINKS_MAX];
-    int n;
-    int64_t asked_ns[WATCHED][SEEN_MAX]; /* when the log was asked to write the k-th of a topic */
-    int asked[WATCHED];
-} proxy;
-
-static int unix_socket(const char *path, bool listen_on)
-{
-    struct sockaddr_un a = {.sun_family = AF_UNIX};
-    const int fd = socket(AF_UNIX, SOCK_STREAM, 0);
-    snprintf(a.sun_path, sizeof a.sun_path, "%s", path);
-    const int ok = listen_on ? bind(fd, (struct sockaddr *)&a, sizeof a) == 0 && listen(fd, 16) == 0
-                             : connect(fd, (struct sockaddr *)&a, sizeof a) == 0;
-    if (!ok) {
-        close(fd);
-        return -1;
-    }
-    return fd;
-}
-
-static void note_question(proxy *p, const uint8_t *bytes, size_t len)
-{
-    for (int w = 0; w < WATCHED; w++) {
-        char key[96];
-        snprintf(key, sizeof key, "rec:%s", watched[w]);
-        if (memmem(bytes, len, key, strlen(key)) != NULL && memmem(bytes, len, "XADD", 4) != NULL &&
-            p->asked[w] < SEEN_MAX)
-            p->asked_ns[w][p->asked[w]++] = wall_ns();
-    }
-}
-
-static void pass_on(proxy *p, link_pair *l)
-{
-    uint8_t bytes[BYTES];
-    const ssize_t n = recv(l->client, bytes, sizeof bytes, MSG_DONTWAIT);
-    if (n > 0) {
-        note_question(p, bytes, (size_t)n);
-        if (send(l->server, bytes, (size_t)n, MSG_NOSIGNAL) != n)
-            abort();
-    }
-    if (l->release_ns == 0) {
-        l->held_len = recv(l->server, l->held, sizeof l->held, MSG_DONTWAIT);
-        if (l->held_len > 0)
-            l->release_ns = wall_ns() + HOLD_MS * INT64_C(1000000);
-    } else if (wall_ns() >= l->release_ns) {
-        (void)!send(l->client, l->held, (size_t)l->held_len, MSG_NOSIGNAL);
-        l->release_ns = 0;
-    }
-}
-
-static void *run_proxy(void *arg)
-{
-    proxy *p = arg;
-    struct pollfd ready = {p->listener, POLLIN, 0};
-    while (!p->stop) {
-        if (poll(&ready, 1, 1) > 0 && p->n < LINKS_MAX) {
-            link_pair *l = &p->links[p->n++];
-            l->client = accept(p->listener, NULL, NULL);
-            l->server = unix_socket(p->out, false);
-        }
-        for (int i = 0; i < p->n; i++)
-            pass_on(p, &p->links[i]);
-    }
-    return NULL;
-}
-
 /* ---- what is asked of the running system ---- */
 
 static void ask_redis(const char *path, const char *command, char *answer, size_t cap)
 {
-    const int fd = unix_socket(path, false);
+    const int fd = keel_proxy_connect(path);
     answer[0] = '\0';
     if (fd >= 0 && write(fd, command, strlen(command)) > 0) {
         const ssize_t n = read(fd, answer, cap - 1);
@@ -145,16 +53,18 @@ static void check_settings(const keel_cluster *c)
 }
 
 /* publish_ns of the k-th message of each watched topic, from the journals. */
-static void check_holding(const keel_cluster *c, const proxy *p)
+static void check_holding(const keel_cluster *c, keel_proxy *p)
 {
     for (int w = 0; w < WATCHED; w++) {
         int64_t sent[SEEN_MAX], least = INT64_MAX;
         char text[160];
+        const int64_t *asked_ns;
         const int n = keel_cluster_sent(c, watched[w], sent, SEEN_MAX);
-        const int m = n < p->asked[w] ? n : p->asked[w];
+        const int asked = keel_proxy_asked(p, w, &asked_ns);
+        const int m = n < asked ? n : asked;
         for (int k = 0; k < m; k++)
-            if (sent[k] - p->asked_ns[w][k] < least)
-                least = sent[k] - p->asked_ns[w][k];
+            if (sent[k] - asked_ns[k] < least)
+                least = sent[k] - asked_ns[k];
         printf("  %s %d records, the earliest left %lld ms after the log was asked\n", watched[w],
                m, m > 0 ? (long long)(least / 1000000) : -1);
         snprintf(text, sizeof text, "%s leaves only after the log's answer", watched[w]);
@@ -164,26 +74,22 @@ static void check_holding(const keel_cluster *c, const proxy *p)
 
 int main(void)
 {
-    static proxy p;
     keel_cluster c;
-    pthread_t thread;
+    char in[128], out[128];
     keel_cluster_prepare(&c, true);
-    snprintf(p.in, sizeof p.in, "%s/held.sock", c.dir);
-    snprintf(p.out, sizeof p.out, "%s/log.sock", c.dir);
+    snprintf(in, sizeof in, "%s/held.sock", c.dir);
+    snprintf(out, sizeof out, "%s/log.sock", c.dir);
     keel_world_config(c.dir, ROWS, "");
-    keel_cluster_override(&c, "run.log", p.in);
-    p.listener = unix_socket(p.in, true);
-    if (pthread_create(&thread, NULL, run_proxy, &p) != 0)
-        abort();
+    keel_cluster_override(&c, "run.log", in);
+    keel_proxy *p = keel_proxy_start(in, out, HOLD_MS, watched, WATCHED);
     keel_cluster_up(&c);
     for (int i = 0; i < 300 && !keel_cluster_watch(&c, 100); i++) {
     }
     verdict(keel_cluster_done(&c), "the run comes to its end behind a slow log");
     check_settings(&c);
     keel_cluster_down(&c);
-    p.stop = true;
-    pthread_join(thread, NULL);
-    check_holding(&c, &p);
+    check_holding(&c, p);
+    keel_proxy_stop(&p);
     keel_cluster_remove(&c);
     printf("%d passed, %d failed\n", passed, failed);
     return failed > 0;

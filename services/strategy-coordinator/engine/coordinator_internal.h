@@ -216,6 +216,7 @@ struct keel_coordinator {
 
     int batch_n;                  /* items from head on that one answer decides */
     int checks_n;                 /* of them in the question; > 0: an answer is awaited */
+    int fresh_n;                  /* of those, for pairs of which no intent stands */
     coordinator_judgement *batch; /* KEEL_COORDINATOR_DECISIONS_MAX */
     uint8_t *touched;             /* instruments: sides that an answer may make or end, 1 << side */
     int made_n;                   /* decisions that an answer made, not handed out yet */

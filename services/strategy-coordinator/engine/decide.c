@@ -166,10 +166,18 @@ static bool passed(const coordinator_judgement *judgement)
     return judgement->reason.code == KEEL_REASON_ACCEPTED;
 }
 
+/* Whether there may be no room left for the intent of an item only because of the batch. */
+static bool may_fill_table(const keel_coordinator *eng, const coordinator_item *item)
+{
+    const coordinator_standing *standing = &eng->state->standing;
+    return standing->n < standing->cap && standing->n + (uint32_t)eng->fresh_n >= standing->cap &&
+           item->instrument >= 0 &&
+           coordinator_standing_find(standing, item->strategy, item->instrument) == NULL;
+}
+
 /* Whether the checks of an item could come out otherwise once the batch is decided. */
 static bool depends_on_batch(const keel_coordinator *eng, const coordinator_item *item)
 {
-    const coordinator_standing *standing = &eng->state->standing;
     uint32_t ids = 0; /* that the batch may add */
     for (int i = 0; i < eng->batch_n; i++) {
         const coordinator_item *other = &eng->queue[eng->head + i];
@@ -182,7 +190,7 @@ static bool depends_on_batch(const keel_coordinator *eng, const coordinator_item
             passed(&eng->batch[i]))
             return true;
     }
-    if (standing->n + (uint32_t)eng->checks_n >= standing->cap ||
+    if (may_fill_table(eng, item) ||
         coordinator_ids_may_forget(&eng->state->ids, item->strategy, item->hash, ids))
         return true;
     if (item->instrument < 0 || item->side == KEEL_SIDE_FLAT || eng->policy == KEEL_CONFLICT_ALLOW)
@@ -198,11 +206,12 @@ static void touch(keel_coordinator *eng, const coordinator_item *item)
         coordinator_standing_find(&eng->state->standing, item->strategy, item->instrument);
     const int sides = 1 << item->side | (before != NULL ? 1 << before->side : 0);
     eng->touched[item->instrument] = (uint8_t)(eng->touched[item->instrument] | sides);
+    eng->fresh_n += before == NULL;
 }
 
 static void make_batch(keel_coordinator *eng)
 {
-    eng->batch_n = eng->checks_n = 0;
+    eng->batch_n = eng->checks_n = eng->fresh_n = 0;
     while (eng->batch_n < KEEL_COORDINATOR_DECISIONS_MAX && eng->head + eng->batch_n < eng->tail) {
         const coordinator_item *item = &eng->queue[eng->head + eng->batch_n];
         if (eng->batch_n > 0 && depends_on_batch(eng, item))

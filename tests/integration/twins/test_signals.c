@@ -3,8 +3,8 @@
  * Lockstep: whatever services die, all payloads are those of the undisturbed run (S5, P5, P6, P7,
  * G1). When strategies die too (P8, G4), and in live mode (G1, G2, P5): no acknowledged signal is
  * lost, each is decided exactly once, decisions are numbered without a hole, the counts add up and
- * the books are those of the fills. Without G1, P5 or P7 a schedule fails. The journals of those who
- * have a part in it reproduce every payload, in live mode too (J1, J2).
+ * the books are those of the fills. Without G1, P5 or P7 a schedule fails. The journals of those
+ * who have a part in it reproduce every payload, in live mode too (J1, J2).
  *
  * Each schedule runs in a child. KEEL_LONG=1 runs more. Plain main: ends with "N passed, N
  * failed". */
@@ -39,7 +39,6 @@ typedef enum scene {
 static const char *const names[SCRIPTS] = {"alpha", "beta", "gamma"};
 
 static int passed, failed;
-static keel_log_level log_level = KEEL_LOG_ERROR;
 
 static void verdict(bool ok, const char *what)
 {
@@ -144,6 +143,8 @@ static int places_twice(const audit *a)
     return twice;
 }
 
+static keel_log_level log_level = KEEL_LOG_ERROR;
+
 /* `all`: the last report was made after the last decision. */
 static void audit_run(const audit *a, const keel_script *scripts, const char *dir, bool all,
                       char *text, size_t cap)
@@ -161,12 +162,11 @@ static void audit_run(const audit *a, const keel_script *scripts, const char *di
     for (uint64_t i = 0; i < a->top; i++)
         holes += !a->decisions[i].known;
     snprintf(path, sizeof path, "%s/books.sqlite", dir);
-    FILE *quiet = log_level == KEEL_LOG_INFO ? stderr : fopen("/dev/null", "w");
-    if (quiet == NULL)
+    FILE *said = fopen(log_level == KEEL_LOG_ERROR ? "/dev/null" : "/dev/stderr", "a");
+    if (said == NULL)
         abort();
-    const int check = keel_ledger_check(path, quiet, false);
-    if (quiet != stderr)
-        fclose(quiet);
+    const int check = keel_ledger_check(path, said, false);
+    fclose(said);
     const int places = places_twice(a), contradict = keel_payloads_conflicts(a->payloads);
     const bool adds_up = (all ? a->counted == a->top : a->counted > 0 && a->counted <= a->top) &&
                          a->received >= a->counted;

@@ -406,14 +406,8 @@ static void add_row(char **text, size_t *n, size_t *cap, sqlite3_stmt *row)
     }
 }
 
-char *keel_cluster_books(const keel_cluster *c)
+static char *rows_of(const keel_cluster *c, const char *const *queries, size_t n_queries)
 {
-    static const char *const queries[] = {
-        "select * from fills order by 1, 2, 3",
-        "select * from transfers order by 1, 2, 3",
-        "select * from lots order by 1, 2, 3, 4",
-        "select * from portfolio_states order by 1, 2, 3",
-    };
     char path[128];
     size_t cap = 1 << 16, n = 0;
     char *text = malloc(cap);
@@ -421,7 +415,7 @@ char *keel_cluster_books(const keel_cluster *c)
     snprintf(path, sizeof path, "%s/books.sqlite", c->dir);
     if (text == NULL || sqlite3_open_v2(path, &db, SQLITE_OPEN_READONLY, NULL) != SQLITE_OK)
         abort();
-    for (size_t q = 0; q < sizeof queries / sizeof queries[0]; q++) {
+    for (size_t q = 0; q < n_queries; q++) {
         sqlite3_stmt *row;
         if (sqlite3_prepare_v2(db, queries[q], -1, &row, NULL) != SQLITE_OK) {
             fprintf(stderr, "%s: %s\n", queries[q], sqlite3_errmsg(db));
@@ -434,6 +428,31 @@ char *keel_cluster_books(const keel_cluster *c)
     sqlite3_close(db);
     text[n] = '\0';
     return text;
+}
+
+char *keel_cluster_books(const keel_cluster *c)
+{
+    static const char *const queries[] = {
+        "select * from fills order by 1, 2, 3",
+        "select * from transfers order by 1, 2, 3",
+        "select * from lots order by 1, 2, 3, 4",
+        "select * from portfolio_states order by 1, 2, 3",
+    };
+    return rows_of(c, queries, sizeof queries / sizeof queries[0]);
+}
+
+char *keel_cluster_money(const keel_cluster *c)
+{
+    static const char *const queries[] = {
+        "select fill_no, step, fill_id, order_id, instrument, qty_units, price_units,"
+        " reference_units, fee_micros, slippage_micros, fill_ns, reason from fills order by 1",
+        "select fill_no, place, book, qty_units, cash_micros, fee_micros, slippage_micros,"
+        " closed_units, realized_micros from fill_books order by 1, 2",
+        "select * from transfer_legs order by 1, 2, 3",
+        "select * from lots order by 1, 2, 3, 4",
+        "select * from book_states order by 1, 2, 3",
+    };
+    return rows_of(c, queries, sizeof queries / sizeof queries[0]);
 }
 
 void keel_cluster_arm(keel_cluster *c, int i, keel_stage stage, int passes)

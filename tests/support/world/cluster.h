@@ -100,6 +100,8 @@ keel_payloads *keel_cluster_journals(const keel_cluster *c);
 
 /* The books as text: every row of the tables that hold money, in order, without run times. */
 char *keel_cluster_books(const keel_cluster *c);
+/* The same without seals and versions: decisions that only say DUPLICATE shift those. */
+char *keel_cluster_money(const keel_cluster *c);
 
 /* A key for every service, in the environment they are started with. */
 void keel_cluster_override(const keel_cluster *c, const char *key, const char *value);

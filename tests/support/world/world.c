@@ -160,33 +160,62 @@ bool keel_payloads_in_every_tenth(const keel_payloads *p, const char *topic_pref
     return tenths == 0x3ff;
 }
 
-void keel_world_config(const char *dir, int rows, const char *extra)
+#define WORLD_UNIVERSE                                                                             \
+    "universe:\n"                                                                                  \
+    "  name: main\n"                                                                               \
+    "  bar: 1h\n"                                                                                  \
+    "  instruments:\n"                                                                             \
+    "    - {symbol: A-SIM, sector: One, lot: 0.0001}\n"                                            \
+    "    - {symbol: B-SIM, sector: One, lot: 0.0001}\n"                                            \
+    "    - {symbol: C-SIM, sector: Two, lot: 0.0001}\n"                                            \
+    "    - {symbol: D-SIM, sector: Two, lot: 0.0001}\n"                                            \
+    "    - {symbol: E-SIM, sector: Two, lot: 0.0001, session: weekdays}\n"
+
+static FILE *open_config(const char *dir)
 {
     char path[512];
     snprintf(path, sizeof path, "%s/config.yaml", dir);
     FILE *f = fopen(path, "w");
     if (f == NULL)
         abort();
+    return f;
+}
+
+/* What both modes have in common. */
+static void write_services(FILE *f, int rows)
+{
     fprintf(f,
-            "run: {id: test-world, dir: %s, mode: lockstep}\n"
-            "universe:\n"
-            "  name: main\n"
-            "  bar: 1h\n"
-            "  instruments:\n"
-            "    - {symbol: A-SIM, sector: One, lot: 0.0001}\n"
-            "    - {symbol: B-SIM, sector: One, lot: 0.0001}\n"
-            "    - {symbol: C-SIM, sector: Two, lot: 0.0001}\n"
-            "    - {symbol: D-SIM, sector: Two, lot: 0.0001}\n"
-            "    - {symbol: E-SIM, sector: Two, lot: 0.0001, session: weekdays}\n"
-            "portfolio: {max_positions: 0, correlation_window: 2, max_drawdown: 2%%,\n"
-            "            rebalancing_frequency: 3h}\n"
             "risk_manager: {equity_usd: 1000000}\n"
             "feed: {source: simulator, rows: %d, seed: 7}\n"
             "correlation: {rows_min: 5}\n"
             "optimizer: {weight_max: 0.5}\n"
-            "risk: {max_weight: 0.5, re_arm_after: 12h}\n"
-            "%s%s",
-            dir, rows, strstr(extra, "capital:") == NULL ? "capital: {core: 0.9}\n" : "", extra);
+            "risk: {max_weight: 0.5, re_arm_after: 12h}\n",
+            rows);
+}
+
+void keel_world_config(const char *dir, int rows, const char *extra)
+{
+    FILE *f = open_config(dir);
+    fprintf(f,
+            "run: {id: test-world, dir: %s, mode: lockstep}\n" WORLD_UNIVERSE
+            "portfolio: {max_positions: 0, correlation_window: 2, max_drawdown: 2%%,\n"
+            "            rebalancing_frequency: 3h}\n",
+            dir);
+    write_services(f, rows);
+    fprintf(f, "%s%s", strstr(extra, "capital:") == NULL ? "capital: {core: 0.9}\n" : "", extra);
+    fclose(f);
+}
+
+void keel_world_live(const char *dir, int rows, int pace_ms, const char *desks)
+{
+    FILE *f = open_config(dir);
+    fprintf(f,
+            "run: {id: test-world, dir: %s, mode: live, pace: %dms}\n" WORLD_UNIVERSE
+            "portfolio: {max_positions: 0, correlation_window: 2, max_drawdown: 20%%,\n"
+            "            rebalancing_frequency: 6h}\n",
+            dir, pace_ms);
+    write_services(f, rows);
+    fputs(desks, f);
     fclose(f);
 }
 
@@ -194,11 +223,7 @@ void keel_world_coins(const char *dir, const char *file, int rows, const char *e
 {
     static const char *const coins[] = {"BTC", "ETH",  "BNB",   "XRP", "ADA", "SOL",  "LINK",
                                         "UNI", "AAVE", "MATIC", "LTC", "DOT", "ATOM", "TRX"};
-    char path[512];
-    snprintf(path, sizeof path, "%s/config.yaml", dir);
-    FILE *f = fopen(path, "w");
-    if (f == NULL)
-        abort();
+    FILE *f = open_config(dir);
     fprintf(f,
             "run: {id: test-coins, dir: %s, mode: lockstep}\n"
             "universe:\n  name: main\n  bar: 1h\n  instruments:\n",

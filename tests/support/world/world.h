@@ -44,6 +44,10 @@ bool keel_payloads_in_every_tenth(const keel_payloads *p, const char *topic_pref
  * Written to dir/config.yaml. */
 void keel_world_config(const char *dir, int rows, const char *extra);
 
+/* The same market in live mode, a row every pace_ms, for runs with signals: `desks` holds the
+ * sections strategies and capital, and whatever else. */
+void keel_world_live(const char *dir, int rows, int pace_ms, const char *desks);
+
 /* The same for hourly closes of 14 coins from `file`, rebalanced every six hours. */
 void keel_world_coins(const char *dir, const char *file, int rows, const char *extra);
 

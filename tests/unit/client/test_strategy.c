@@ -7,6 +7,7 @@
 #include <math.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -160,6 +161,24 @@ Test(strategy, hands_out_decisions_once_though_they_are_repeated)
             cr_assert_neq(event.kind, KEEL_EVENT_DECISION);
 }
 
+Test(strategy, hands_out_every_decision_however_late_it_is_asked)
+{
+    enum { N = 3000 };
+    int told = 0;
+    start(false, 1);
+    join();
+    await(KEEL_EVENT_JOINED);
+    for (int i = 0; i < N; i++) {
+        (void)say();
+        if (i % 50 == 0 && keel_strategy_next(s, 0, &event) == KEEL_OK)
+            told += event.kind == KEEL_EVENT_DECISION;
+    }
+    nanosleep(&(struct timespec){1, 0}, NULL); /* decisions pile up, unread */
+    for (; told < N; told++)
+        await(KEEL_EVENT_DECISION);
+    cr_expect_eq(look().decisions_missed, 0);
+}
+
 Test(strategy, refuses_a_bad_signal_by_its_field)
 {
     start(false, 1);
@@ -286,6 +305,8 @@ Test(strategy, a_newer_client_supersedes_an_older_one)
     keel_strategy *newer = s;
     s = old;
     await(KEEL_EVENT_SUPERSEDED);
+    cr_assert_eq(event.reason.code, KEEL_REASON_EPOCH_SUPERSEDED);
+    cr_assert(strstr(event.reason.text, "began later") != NULL, "%s", event.reason.text);
     cr_assert_eq(keel_strategy_next(s, 100, &event), KEEL_ESTALE);
     keel_signal signal = signal_on("AAA-SIM", KEEL_SIDE_LONG);
     keel_err err = {0};
@@ -407,6 +428,36 @@ Test(strategy, says_what_is_wrong_with_its_configuration)
         cr_assert_eq(err.status, cases[i].status, "case %zu: %s", i, err.text);
         cr_assert_not_null(strstr(err.text, cases[i].text), "case %zu: %s", i, err.text);
     }
+}
+
+/* A client's folder: keys and a file that names the door, which is elsewhere. */
+Test(strategy, joins_through_the_door_that_a_folder_names)
+{
+    char dir[] = "/tmp/keel-folder-XXXXXX", path[64], keys[128], text[64];
+    keel_err err = {0};
+    start(false, 1);
+    cr_assert_not_null(mkdtemp(dir));
+    snprintf(path, sizeof path, "%s/door", dir);
+    snprintf(keys, sizeof keys, "%s/keys", door_dir(run));
+    snprintf(text, sizeof text, "%s/keys", dir);
+    cr_assert_eq(symlink(keys, text), 0);
+    keel_strategy_cfg cfg = cfg_of();
+    cfg.run_dir = dir;
+    for (int addresses = 1; addresses <= 3; addresses++) {
+        static const char *const sockets[] = {"door-out.sock", "door-in.sock", "more"};
+        FILE *f = fopen(path, "w");
+        cr_assert_not_null(f);
+        for (int i = 0; i < addresses; i++)
+            fprintf(f, "ipc://%s/%s\n", door_dir(run), sockets[i]);
+        fclose(f);
+        s = keel_strategy_open(&cfg, &err);
+        cr_assert_eq(s != NULL, addresses == 2, "%d addresses: %s", addresses, err.text);
+        cr_assert(s != NULL || (err.status == KEEL_EFORMAT && strstr(err.text, path) != NULL),
+                  "%d addresses: %s", addresses, err.text);
+        keel_strategy_close(&s);
+    }
+    snprintf(text, sizeof text, "rm -rf %s", dir);
+    cr_assert_eq(system(text), 0);
 }
 
 /* ---- rows ---- */

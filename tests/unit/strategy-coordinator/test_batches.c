@@ -270,3 +270,29 @@ Test(batches, refuse_an_answer_that_does_not_fit_the_question)
     cr_expect_eq(out.decisions[1].intents[0].target_qty_units, -7);
     end_world(w);
 }
+
+Test(batches, are_not_cut_where_every_intent_that_can_stand_does)
+{
+    static const char *const names[] = {"alpha", "beta", "gamma", "asleep"};
+    static const char *const symbols[] = {"BTC", "ETH", "AAA", "LATE"};
+    world *w = make_world(KEEL_CONFLICT_UNSPECIFIED);
+    keel_coordinator_free(&w->eng);
+    w->strategies[3].active = true;
+    w->closes[LATE] = PRICE_UNITS;
+    w->eng = make_engine(w, KEEL_CONFLICT_UNSPECIFIED);
+    open_step(w);
+    for (int round = 1; round <= 2; round++) {
+        for (int s = 0; s < 4; s++)
+            for (int i = 0; i < 4; i++) {
+                char id[16];
+                snprintf(id, sizeof id, "%d-%d-%d", round, s, i);
+                say(w, names[s], id, symbols[i], KEEL_SIDE_LONG);
+            }
+        cr_assert_eq(decide(w), 16);
+        for (int i = 0; i < 16; i++)
+            cr_expect_eq(code_of(w, i), KEEL_REASON_ACCEPTED);
+        cr_expect_eq(w->questions, round);
+        cr_expect_eq(w->checks_max, 16);
+    }
+    end_world(w);
+}

@@ -228,3 +228,41 @@ Test(hostile, envelopes_with_tricks)
     bytes[len + 2] = 0x0f;
     cr_assert_eq(keel_wire_get_envelope(&arena, bytes, len + 3 + 2000, &out), KEEL_ETOOBIG);
 }
+
+/* protobuf-c keeps a text up to its first NUL: "s-1\0a" and "s-1\0b" would be the same signal. */
+Test(hostile, a_nul_inside_a_text_of_a_client)
+{
+    keel_signal in = {.strategy = "momentum",
+                      .signal_id = "s-1#a",
+                      .seq = 1,
+                      .epoch_ns = 1,
+                      .symbol = "BTC#SIM",
+                      .side = KEEL_SIDE_LONG,
+                      .labels_n = 1,
+                      .labels = {{.name = "why#", .value = "because#now"}}},
+                out;
+    keel_hello hello = {.strategy = "momentum", .epoch_ns = 1};
+    keel_reason reason;
+    size_t len, marks = 0;
+    in.symbol[3] = '-';
+    cr_assert_eq(keel_wire_put_signal(&in, bytes, BUF, &len), KEEL_OK);
+    for (size_t i = 0; i < len; i++) {
+        if (bytes[i] != '#')
+            continue;
+        marks++;
+        bytes[i] = '\0';
+        keel_arena_reset(&arena);
+        cr_assert_eq(keel_wire_get_signal(&arena, bytes, len, &out), KEEL_EINVAL, "byte %zu", i);
+        keel_wire_blame_signal(&arena, bytes, len, &reason);
+        cr_assert_eq(reason.code, KEEL_REASON_MALFORMED);
+        cr_assert(strstr(reason.text, "NUL") != NULL, "%s", reason.text);
+        bytes[i] = '#';
+    }
+    cr_assert_eq(marks, 3);
+    keel_arena_reset(&arena);
+    cr_assert_eq(keel_wire_get_signal(&arena, bytes, len, &out), KEEL_OK);
+    cr_assert_eq(keel_wire_put_hello(&hello, bytes, BUF, &len), KEEL_OK);
+    ((uint8_t *)memmem(bytes, len, "momentum", 8))[7] = '\0';
+    keel_hello heard;
+    cr_assert_eq(keel_wire_get_hello(&arena, bytes, len, &heard), KEEL_EINVAL);
+}
