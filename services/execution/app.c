@@ -176,8 +176,8 @@ static keel_status save_app(const void *arg, uint8_t *buf, size_t cap, size_t *l
     return keel_execution_save(((const app *)arg)->engine, buf, cap, len);
 }
 
-/* A plan that the log holds can be adopted after a start from a snapshot too, and by a replay, which
- * begins with a state. */
+/* A plan that the log holds can be adopted after a start from a snapshot too, and by a replay,
+ * which begins with a state. */
 static keel_status base_of_state(app *a)
 {
     keel_plan_done done;
