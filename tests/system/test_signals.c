@@ -79,7 +79,7 @@ static void write_config(const scene *s, bool lockstep, int rows)
         abort();
     fprintf(
         f,
-        "run: {id: test-world, dir: %s, mode: %s, pace: 40ms}\n"
+        "run: {id: test-world, dir: %s, mode: %s, pace: 50ms}\n"
         "universe:\n"
         "  name: main\n"
         "  bar: 1h\n"
