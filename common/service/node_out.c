@@ -295,7 +295,9 @@ static void send_out(keel_service *n, const node_out *o)
     n->cfg.bus.ops->publish(n->cfg.bus.self, pub->text, n->frame, len);
     if (n->recall_step != 0)
         return;
-    keel_ring_add(n->ring, pub->text, n->frame, len);
+    /* Live: what is asked is answered soon or not at all, and never again. */
+    if (has_last_value(o->topic) || node_is_lockstep(n))
+        keel_ring_add(n->ring, pub->text, n->frame, len);
     if (has_last_value(o->topic) &&
         e.step >= pub->guard_step) { /* P9: a replayed step does not overwrite a newer value */
         node_keep_last(pub, n->frame, len);

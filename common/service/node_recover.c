@@ -435,8 +435,8 @@ bool node_wait_for_log(keel_service *n)
     return node_wait_for(n, "log cannot be read", n->cfg.log.ops->why(n->cfg.log.self));
 }
 
-/* Live: which steps came late before the start is not known, but no more than are held ahead. One at
- * least: none says that nothing was archived (P10). */
+/* Live: which steps came late before the start is not known, but no more than are held ahead. One
+ * at least: none says that nothing was archived (P10). */
 static uint64_t whole_at_start(const keel_service *n, uint64_t step)
 {
     if (node_is_lockstep(n) || step == 0)

@@ -115,7 +115,7 @@ static keel_status from_base(keel_service *svc, app *a)
 {
     keel_plan_done done;
     if (a->base_len == 0)
-        return KEEL_OK; /* nothing was ever closed here: the engine is new, or from a snapshot */
+        return KEEL_OK; /* nothing was ever closed here: the engine is new */
     KEEL_TRY(keel_wire_get_plan_done(keel_service_arena(svc), a->base, a->base_len, &done));
     return keel_execution_on_own_plan_done(a->engine, a->base_step, &done);
 }
@@ -176,6 +176,26 @@ static keel_status save_app(const void *arg, uint8_t *buf, size_t cap, size_t *l
     return keel_execution_save(((const app *)arg)->engine, buf, cap, len);
 }
 
+/* A plan that the log holds can be adopted after a start from a snapshot too, and by a replay,
+ * which begins with a state. */
+static keel_status base_of_state(app *a)
+{
+    keel_plan_done done;
+    size_t need = 0;
+    a->base_len = 0;
+    if (keel_execution_planned_step(a->engine) == 0)
+        return KEEL_OK;
+    keel_execution_done(a->engine, &done);
+    if (keel_wire_put_plan_done(&done, NULL, 0, &need) != KEEL_ENOSPC)
+        return KEEL_EFORMAT;
+    uint8_t *base = keel_xcalloc(need, 1);
+    const keel_status status = keel_wire_put_plan_done(&done, base, need, &need);
+    if (status == KEEL_OK)
+        keep_base(a, base, need, keel_execution_planned_step(a->engine));
+    keel_free(&base);
+    return status;
+}
+
 static keel_status load_app(void *arg, const uint8_t *buf, size_t len)
 {
     app *a = arg;
@@ -184,7 +204,7 @@ static keel_status load_app(void *arg, const uint8_t *buf, size_t len)
      * missed anyone yet. */
     keel_execution_on_deadman(
         a->engine, a->deadman == KEEL_TRADING_UNSPECIFIED ? KEEL_TRADING_ACTIVE : a->deadman);
-    return KEEL_OK;
+    return base_of_state(a);
 }
 
 static const keel_line line[] = {

@@ -300,6 +300,7 @@ static keel_status make_intake(keel_service *svc, app *a, keel_err *err)
     const keel_intake_cfg c = {.portfolio = settings->portfolio,
                                .strategies_n = settings->strategies_n,
                                .strategies = strategies,
+                               .step_max = DECIDED_MAX,
                                .any_order = (keel_service_without(svc) & KEEL_WITHOUT_G3) != 0};
     keel_intake_free(&a->intake);
     a->intake = keel_intake_new(&c, err);
@@ -455,9 +456,10 @@ static keel_status gather(keel_service *svc, void *arg, uint64_t step, bool *any
     KEEL_TRY(open_doors(svc, a));
     const int room = keel_coordinator_room(a->engine);
     const int left = DECIDED_MAX - a->decided;
-    keel_intake_choose_arrived(a->intake, room < ROUND_MAX && room < left ? room
-                                          : left < ROUND_MAX              ? left
-                                                                          : ROUND_MAX);
+    keel_intake_choose_arrived(a->intake, step,
+                               room < ROUND_MAX && room < left ? room
+                               : left < ROUND_MAX              ? left
+                                                               : ROUND_MAX);
     return hand_over(svc, a, any);
 }
 

@@ -70,6 +70,9 @@ keel_intake_desk *keel_intake_new(const keel_intake_cfg *cfg, keel_err *err)
     desk->free_n = desk->blocks_n - 1;
     desk->put_strategy = -1;
     desk->any_order = cfg->any_order;
+    desk->part_max = UINT32_MAX;
+    if (cfg->step_max > 0 && n > 0)
+        desk->part_max = (uint32_t)cfg->step_max / (uint32_t)n;
     for (size_t i = 0; i < n; i++)
         desk->strategies[i] = cfg->strategies[i];
     sort_names(desk);

@@ -53,6 +53,7 @@ typedef struct keel_intake_cfg {
     int strategies_n;                       /* 0..KEEL_STRATEGIES_MAX */
     const keel_intake_strategy *strategies; /* copied */
     size_t bytes;                           /* 0 = KEEL_INTAKE_BYTES; at least 32 KiB are taken */
+    int step_max;   /* live: chosen in one step; each strategy has an equal part of it. 0 = any */
     bool any_order; /* false; a test: what is not the next number is taken all the same */
 } keel_intake_cfg;
 
@@ -134,8 +135,9 @@ size_t keel_intake_pending(const keel_intake_desk *desk);
  * (strategy name, epoch, seq); where not all fit, each strategy gets as many as the others, so that
  * none starves. *intake names what was chosen; may be empty. */
 void keel_intake_choose(keel_intake_desk *desk, int room, keel_intake *intake);
-/* Live: the first `room` in order of arrival. */
-void keel_intake_choose_arrived(keel_intake_desk *desk, int room);
+/* Live: the first `room` in order of arrival, but for those of strategies that have had their part
+ * of `step`: they wait for the next one. */
+void keel_intake_choose_arrived(keel_intake_desk *desk, uint64_t step, int room);
 /* The next chosen one, no longer pending; false after the last. */
 bool keel_intake_next(keel_intake_desk *desk, keel_receipt *receipt);
 

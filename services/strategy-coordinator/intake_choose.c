@@ -23,8 +23,11 @@ size_t keel_intake_pending(const keel_intake_desk *desk)
 
 static void forget_choice(keel_intake_desk *desk)
 {
-    for (int i = 0; i < desk->n; i++)
+    for (int i = 0; i < desk->n; i++) {
+        if (desk->by_arrival)
+            desk->clients[i].part -= desk->clients[i].quota;
         desk->clients[i].quota = 0;
+    }
     desk->chosen = 0;
     desk->turn = 0;
     desk->by_arrival = false;
@@ -92,20 +95,45 @@ void keel_intake_choose(keel_intake_desk *desk, int room, keel_intake *intake)
     intake->ranges = desk->ranges;
 }
 
-void keel_intake_choose_arrived(keel_intake_desk *desk, int room)
+void keel_intake_choose_arrived(keel_intake_desk *desk, uint64_t step, int room)
 {
     forget_choice(desk);
-    const size_t most = room > 0 ? (size_t)room : 0;
-    desk->chosen = (int)(desk->pending < most ? desk->pending : most);
+    if (step != desk->part_step)
+        for (int i = 0; i < desk->n; i++)
+            desk->clients[i].part = 0;
+    desk->part_step = step;
+    for (uint32_t at = desk->arrived_first; at != 0 && desk->chosen < room;
+         at = desk->blocks[at].receipt.later) {
+        intake_client *c = &desk->clients[desk->blocks[at].receipt.strategy];
+        if (c->part == desk->part_max)
+            continue;
+        c->part++;
+        c->quota++;
+        desk->chosen++;
+    }
     desk->by_arrival = true;
+    desk->arrived_at = desk->arrived_first;
+}
+
+/* The next in order of arrival whose strategy has one chosen: its first one, then. */
+static uint32_t next_arrived(keel_intake_desk *desk)
+{
+    uint32_t at = desk->arrived_at;
+    while (desk->clients[desk->blocks[at].receipt.strategy].quota == 0)
+        at = desk->blocks[at].receipt.later;
+    desk->arrived_at = desk->blocks[at].receipt.later;
+    desk->clients[desk->blocks[at].receipt.strategy].quota--;
+    return at;
 }
 
 bool keel_intake_next(keel_intake_desk *desk, keel_receipt *receipt)
 {
     if (desk->chosen == 0)
         return false;
-    uint32_t at = desk->arrived_first;
-    if (!desk->by_arrival) {
+    uint32_t at;
+    if (desk->by_arrival) {
+        at = next_arrived(desk);
+    } else {
         while (desk->clients[desk->by_name[desk->turn]].quota == 0)
             desk->turn++;
         intake_client *c = &desk->clients[desk->by_name[desk->turn]];

@@ -318,7 +318,7 @@ static void take_batch(keel_intake_desk *intake, const char *strategy, const uin
     keel_intake_commit(intake);
     while (keel_intake_next_ack(intake, 1, &ack))
         ;
-    keel_intake_choose_arrived(intake, KEEL_INTAKE_BATCH_MAX);
+    keel_intake_choose_arrived(intake, 1, KEEL_INTAKE_BATCH_MAX);
     while (keel_intake_next(intake, &receipt))
         n += receipt.signal_len == SIGNAL_BYTES;
     if (n != KEEL_INTAKE_BATCH_MAX)

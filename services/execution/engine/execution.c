@@ -480,6 +480,11 @@ void keel_execution_done(keel_execution *eng, keel_plan_done *out)
     *out = done;
 }
 
+uint64_t keel_execution_planned_step(const keel_execution *eng)
+{
+    return eng->state.planned_step;
+}
+
 int64_t keel_execution_held(const keel_execution *eng, int instrument)
 {
     KEEL_ASSERT(instrument >= 0 && instrument < eng->n);

@@ -126,6 +126,9 @@ KEEL_MUST_CHECK keel_status keel_execution_on_row(keel_execution *eng, const kee
 /* Close the step: what is held, wanted and open now. Cost: n + pairs in use. */
 void keel_execution_done(keel_execution *eng, keel_plan_done *out);
 
+/* The step of the last plan; 0 = none. */
+uint64_t keel_execution_planned_step(const keel_execution *eng);
+
 /* Start again from one's own records, oldest first (P4): a PlanDone replaces all state but the
  * trading mode and what was approved and decided after it; plans and fills after it are added. What
  * a plan consumed is not planned again. KEEL_EUNKNOWN another portfolio, book or instrument;

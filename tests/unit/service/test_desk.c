@@ -614,6 +614,24 @@ Test(desk, live_decides_on_arrival, .fini = stop)
     cr_assert_eq(keel_host_counted(host, "strategy-coordinator", "answers_given_up"), 0);
 }
 
+/* The ledger begins anew and has all steps sent again, to everyone. */
+Test(desk, live_answers_no_question_twice, .fini = stop)
+{
+    keel_err err = {0};
+    start("live");
+    turn_for(500);
+    for (int i = 0; i < 20; i++) {
+        outside.pending++;
+        turn_for(20);
+    }
+    const uint64_t handled = keel_host_counted(host, "risk", "calls_handled");
+    cr_assert_eq(handled, 20);
+    keel_host_kill(host, "ledger");
+    cr_assert_eq(keel_host_start(host, "ledger", &err), KEEL_OK);
+    turn_for(1000);
+    cr_assert_eq(keel_host_counted(host, "risk", "calls_handled"), handled);
+}
+
 Test(desk, G2_live_gives_up_an_answer_that_does_not_come, .fini = stop)
 {
     keel_err err = {0};

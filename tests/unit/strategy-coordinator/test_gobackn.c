@@ -207,7 +207,7 @@ static void decide(net *n)
     if (chance(n, 0.5))
         keel_intake_choose(n->desk, 50, &chosen);
     else
-        keel_intake_choose_arrived(n->desk, 50);
+        keel_intake_choose_arrived(n->desk, 1, 50);
     while (keel_intake_next(n->desk, &receipt)) {
         const int i = client_of(receipt.strategy);
         int skip = n->taken_n[i]++, k = 0;

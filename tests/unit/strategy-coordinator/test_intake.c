@@ -191,7 +191,7 @@ Test(intake, keeps_bytes_and_refusals_of_any_length)
         cr_assert_eq(receipt.signal_len, len);
         cr_assert_eq(memcmp(receipt.signal, bytes, len), 0);
         keel_intake_commit(desk);
-        keel_intake_choose_arrived(desk, 1);
+        keel_intake_choose_arrived(desk, 1, 1);
         cr_assert(keel_intake_next(desk, &receipt));
         cr_assert(receipt.seq == seq && receipt.epoch_ns == 1 && receipt.step == seq);
         cr_assert_eq(receipt.signal_len, len);
@@ -266,7 +266,7 @@ Test(intake, gives_no_more_credit_than_one_outbox)
                  KEEL_OUTBOX_MAX); /* of others nothing is taken */
     cr_expect_eq(keel_intake_credit(desk, "nobody"), 0);
     drop_acks(desk, 0);
-    keel_intake_choose_arrived(desk, 10);
+    keel_intake_choose_arrived(desk, 1, 10);
     cr_assert_eq(take_all(desk, text, sizeof text), 10);
     const keel_ack ack = the_ack(desk, 1); /* it stood still: it hears at once */
     cr_expect_leq(ack.credit, 10);
@@ -308,7 +308,7 @@ Test(intake, gives_no_credit_that_its_memory_cannot_hold)
     cr_expect_eq(keel_intake_credit(desk, "slow"), 0);
     cr_expect_gt(seq, 3);
     for (int round = 0; round < 100; round++) { /* blocks come back */
-        keel_intake_choose_arrived(desk, 1);
+        keel_intake_choose_arrived(desk, 1, 1);
         cr_assert(keel_intake_next(desk, &receipt));
         cr_assert_eq(keel_intake_on_signal(desk, "free", 1, seq + 1, 0), KEEL_INTAKE_TAKE);
         keel_intake_put(desk, 1, NULL, bytes, sizeof bytes);
@@ -385,7 +385,7 @@ Test(intake, chooses_by_strategy_epoch_and_seq_or_by_arrival)
     cr_expect(chosen.ranges[1].from_seq == 1 && chosen.ranges[1].to_seq == 2);
     cr_expect_str_eq(chosen.ranges[2].strategy, "slow");
     cr_expect_eq(chosen.ranges[3].epoch_ns, 2);
-    keel_intake_choose_arrived(desk, 2); /* the last choice counts */
+    keel_intake_choose_arrived(desk, 1, 2); /* the last choice counts */
     cr_assert_eq(take_all(desk, text, sizeof text), 2);
     cr_expect_str_eq(text, "l1.1 l1.2");
     keel_intake_choose(desk, 100, &chosen);
@@ -413,6 +413,30 @@ Test(intake, lets_no_strategy_starve_another)
     cr_expect_eq(take_all(desk, text, sizeof text), 41);
     keel_intake_choose(desk, 1000, &chosen);
     cr_expect_eq(take_all(desk, text, sizeof text), 162);
+    keel_intake_free(&desk);
+}
+
+/* A step may last a day: one that says as much as it can leaves the others their part of it. */
+Test(intake, shares_a_step_of_live_mode)
+{
+    const keel_intake_cfg cfg = {"main", 4, strategies, .step_max = 400};
+    keel_intake_desk *desk = keel_intake_new(&cfg, NULL);
+    static char text[4096];
+    keel_intake_open(desk);
+    say_many(desk, "fast", 1, 1, 500);
+    say_many(desk, "free", 1, 1, 3);
+    say_many(desk, "fast", 1, 501, 600);
+    keel_intake_choose_arrived(desk, 7, 256);
+    cr_assert_eq(take_all(desk, text, sizeof text), 103);
+    cr_expect_not_null(strstr(text, "a1.100 r1.1 r1.2 r1.3"));
+    keel_intake_choose_arrived(desk, 7, 256);
+    cr_expect_eq(take_all(desk, text, sizeof text), 0);
+    say_many(desk, "free", 1, 4, 4);
+    keel_intake_choose_arrived(desk, 7, 256);
+    cr_expect_eq(take_all(desk, text, sizeof text), 1);
+    keel_intake_choose_arrived(desk, 8, 256);
+    cr_expect_eq(take_all(desk, text, sizeof text), 100);
+    cr_expect_eq(strncmp(text, "a1.101 ", 7), 0);
     keel_intake_free(&desk);
 }
 
@@ -446,7 +470,7 @@ Test(intake, goes_on_where_the_log_ends)
     cr_expect_eq(say(desk, "free", 5, 10), KEEL_INTAKE_TAKE);
     keel_intake_commit(desk);
     char text[64];
-    keel_intake_choose_arrived(desk, 9);
+    keel_intake_choose_arrived(desk, 1, 9);
     cr_assert_eq(take_all(desk, text, sizeof text), 3);
     cr_expect_str_eq(text, "r5.8 r5.9 r5.10");
     keel_intake_free(&desk);
