@@ -92,20 +92,50 @@ void keel_intake_choose(keel_intake_desk *desk, int room, keel_intake *intake)
     intake->ranges = desk->ranges;
 }
 
+/* Go along the arrivals and give each strategy up to `cap` of the room; what is left of it. */
+static uint32_t give_by_arrival(keel_intake_desk *desk, uint32_t cap, uint32_t left)
+{
+    for (int i = 0; i < desk->n; i++)
+        desk->clients[i].passed = 0;
+    for (uint32_t at = desk->arrived_first; at != 0 && left > 0;
+         at = desk->blocks[at].receipt.later) {
+        intake_client *c = &desk->clients[desk->blocks[at].receipt.strategy];
+        if (++c->passed <= c->quota || c->quota == cap)
+            continue;
+        c->quota++;
+        left--;
+    }
+    return left;
+}
+
 void keel_intake_choose_arrived(keel_intake_desk *desk, int room)
 {
+    uint32_t hungry = 0;
     forget_choice(desk);
     const size_t most = room > 0 ? (size_t)room : 0;
     desk->chosen = (int)(desk->pending < most ? desk->pending : most);
     desk->by_arrival = true;
+    desk->cursor = desk->arrived_first;
+    for (int i = 0; i < desk->n; i++)
+        hungry += desk->clients[i].pending > 0;
+    if (desk->chosen == 0)
+        return;
+    uint32_t left = (uint32_t)desk->chosen;
+    for (uint32_t cap = left / hungry > 0 ? left / hungry : 1; left > 0; cap *= 2)
+        left = give_by_arrival(desk, cap, left);
 }
 
 bool keel_intake_next(keel_intake_desk *desk, keel_receipt *receipt)
 {
     if (desk->chosen == 0)
         return false;
-    uint32_t at = desk->arrived_first;
-    if (!desk->by_arrival) {
+    uint32_t at = desk->cursor;
+    if (desk->by_arrival) {
+        while (desk->clients[desk->blocks[at].receipt.strategy].quota == 0)
+            at = desk->blocks[at].receipt.later;
+        desk->clients[desk->blocks[at].receipt.strategy].quota--;
+        desk->cursor = desk->blocks[at].receipt.later;
+    } else {
         while (desk->clients[desk->by_name[desk->turn]].quota == 0)
             desk->turn++;
         intake_client *c = &desk->clients[desk->by_name[desk->turn]];

@@ -55,6 +55,7 @@ typedef struct intake_client {
     uint32_t pending; /* of all epochs */
     uint32_t batched; /* taken and not durable */
     uint32_t quota;   /* how many are chosen and not had yet */
+    uint32_t passed;  /* while choosing: how many arrivals of it were gone along */
     bool was_heard;
     bool is_due;   /* an Ack, now */
     bool is_asked; /* an Ack, as soon as the last one is old enough */
@@ -96,6 +97,7 @@ struct keel_intake_desk {
     size_t pending;
     int chosen; /* not had yet */
     bool by_arrival;
+    uint32_t cursor;           /* by arrival: from here on is what is chosen and not had yet */
     int turn;                  /* in by_name: whose receipts are had */
     keel_intake_range *ranges; /* n * INTAKE_RANGES_EACH */
 
