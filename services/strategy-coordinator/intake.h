@@ -135,8 +135,9 @@ size_t keel_intake_pending(const keel_intake_desk *desk);
  * (strategy name, epoch, seq); where not all fit, each strategy gets as many as the others, so that
  * none starves. *intake names what was chosen; may be empty. */
 void keel_intake_choose(keel_intake_desk *desk, int room, keel_intake *intake);
-/* Live: the first `room` in order of arrival, but for those of strategies that have had their part
- * of `step`: they wait for the next one. */
+/* Live: at most `room` in order of arrival; where more wait, of each strategy as many as of the
+ * others, so that nobody waits behind all that a faster one has sent. Those of a strategy that has
+ * had its part of `step` wait for the next one. */
 void keel_intake_choose_arrived(keel_intake_desk *desk, uint64_t step, int room);
 /* The next chosen one, no longer pending; false after the last. */
 bool keel_intake_next(keel_intake_desk *desk, keel_receipt *receipt);

@@ -95,33 +95,59 @@ void keel_intake_choose(keel_intake_desk *desk, int room, keel_intake *intake)
     intake->ranges = desk->ranges;
 }
 
-void keel_intake_choose_arrived(keel_intake_desk *desk, uint64_t step, int room)
+/* How many of a strategy's receipts the step has room for. */
+static uint32_t eligible(const keel_intake_desk *desk, const intake_client *c)
 {
-    forget_choice(desk);
-    if (step != desk->part_step)
-        for (int i = 0; i < desk->n; i++)
-            desk->clients[i].part = 0;
-    desk->part_step = step;
-    for (uint32_t at = desk->arrived_first; at != 0 && desk->chosen < room;
+    const uint32_t part = desk->part_max - c->part;
+    return c->pending < part ? c->pending : part;
+}
+
+/* Go along the arrivals and give each strategy up to `cap` of the room; what is left of it. */
+static uint32_t give_by_arrival(keel_intake_desk *desk, uint32_t cap, uint32_t left)
+{
+    for (int i = 0; i < desk->n; i++)
+        desk->clients[i].passed = 0;
+    for (uint32_t at = desk->arrived_first; at != 0 && left > 0;
          at = desk->blocks[at].receipt.later) {
         intake_client *c = &desk->clients[desk->blocks[at].receipt.strategy];
-        if (c->part == desk->part_max)
+        if (++c->passed <= c->quota || c->quota == cap || c->part == desk->part_max)
             continue;
         c->part++;
         c->quota++;
-        desk->chosen++;
+        left--;
     }
+    return left;
+}
+
+void keel_intake_choose_arrived(keel_intake_desk *desk, uint64_t step, int room)
+{
+    size_t most = 0;
+    uint32_t hungry = 0;
+    forget_choice(desk);
+    for (int i = 0; i < desk->n; i++) {
+        intake_client *c = &desk->clients[i];
+        c->part = step == desk->part_step ? c->part : 0;
+        most += eligible(desk, c);
+        hungry += eligible(desk, c) > 0;
+    }
+    desk->part_step = step;
+    desk->chosen = room <= 0 ? 0 : most < (size_t)room ? (int)most : room;
     desk->by_arrival = true;
-    desk->arrived_at = desk->arrived_first;
+    desk->cursor = desk->arrived_first;
+    if (desk->chosen == 0)
+        return;
+    uint32_t left = (uint32_t)desk->chosen;
+    for (uint32_t cap = left / hungry > 0 ? left / hungry : 1; left > 0; cap *= 2)
+        left = give_by_arrival(desk, cap, left);
 }
 
 /* The next in order of arrival whose strategy has one chosen: its first one, then. */
 static uint32_t next_arrived(keel_intake_desk *desk)
 {
-    uint32_t at = desk->arrived_at;
+    uint32_t at = desk->cursor;
     while (desk->clients[desk->blocks[at].receipt.strategy].quota == 0)
         at = desk->blocks[at].receipt.later;
-    desk->arrived_at = desk->blocks[at].receipt.later;
+    desk->cursor = desk->blocks[at].receipt.later;
     desk->clients[desk->blocks[at].receipt.strategy].quota--;
     return at;
 }

@@ -56,6 +56,7 @@ typedef struct intake_client {
     uint32_t batched; /* taken and not durable */
     uint32_t quota;   /* how many are chosen and not had yet */
     uint32_t part;    /* live: chosen in desk->part_step */
+    uint32_t passed;  /* while choosing: how many arrivals of it were gone along */
     bool was_heard;
     bool is_due;   /* an Ack, now */
     bool is_asked; /* an Ack, as soon as the last one is old enough */
@@ -97,8 +98,8 @@ struct keel_intake_desk {
     size_t pending;
     int chosen; /* not had yet */
     bool by_arrival;
-    uint32_t arrived_at; /* by arrival: none before it is chosen */
-    uint32_t part_max;   /* of one strategy in one step */
+    uint32_t cursor;   /* by arrival: from here on is what is chosen and not had yet */
+    uint32_t part_max; /* of one strategy in one step */
     uint64_t part_step;
     int turn;                  /* in by_name: whose receipts are had */
     keel_intake_range *ranges; /* n * INTAKE_RANGES_EACH */

@@ -253,6 +253,30 @@ Test(intake, takes_a_batch_of_256_at_most)
     keel_intake_free(&desk);
 }
 
+/* Live: who sends one signal does not wait behind the thousands of a faster one. */
+Test(intake, chooses_by_arrival_and_starves_nobody)
+{
+    keel_intake_desk *desk = make();
+    char text[64];
+    say_many(desk, "fast", 1, 1, 3000);
+    say_many(desk, "slow", 1, 1, 1);
+    say_many(desk, "free", 1, 1, 2);
+    keel_intake_choose_arrived(desk, 1, 4);
+    cr_assert_eq(take_all(desk, text, sizeof text), 4);
+    cr_expect_str_eq(text, "a1.1 a1.2 l1.1 r1.1"); /* a third each, then who is first */
+    keel_intake_choose_arrived(desk, 1, 1);
+    cr_assert_eq(take_all(desk, text, sizeof text), 1);
+    cr_expect_str_eq(text, "a1.3");
+    keel_intake_choose_arrived(desk, 1, 3);
+    cr_assert_eq(take_all(desk, text, sizeof text), 3);
+    cr_expect_str_eq(text, "a1.4 a1.5 r1.2");
+    keel_intake_choose_arrived(desk, 1, 10000);
+    cr_expect_eq(take_all(desk, text, sizeof text), 2995);
+    keel_intake_choose_arrived(desk, 1, 10);
+    cr_expect_eq(take_all(desk, text, sizeof text), 0);
+    keel_intake_free(&desk);
+}
+
 /* ---- credit ---- */
 
 Test(intake, gives_no_more_credit_than_one_outbox)
@@ -387,10 +411,10 @@ Test(intake, chooses_by_strategy_epoch_and_seq_or_by_arrival)
     cr_expect_eq(chosen.ranges[3].epoch_ns, 2);
     keel_intake_choose_arrived(desk, 1, 2); /* the last choice counts */
     cr_assert_eq(take_all(desk, text, sizeof text), 2);
-    cr_expect_str_eq(text, "l1.1 l1.2");
+    cr_expect_str_eq(text, "l1.1 a1.1");
     keel_intake_choose(desk, 100, &chosen);
     cr_assert_eq(take_all(desk, text, sizeof text), 4);
-    cr_expect_str_eq(text, "a1.1 r3.1 r3.2 l2.1");
+    cr_expect_str_eq(text, "r3.1 r3.2 l1.2 l2.1");
     keel_intake_choose(desk, 100, &chosen);
     cr_expect_eq(chosen.ranges_n, 0);
     cr_expect_eq(take_all(desk, text, sizeof text), 0);
