@@ -41,7 +41,7 @@ enum {
     GOES_ON_MS = 40000,
     FLIGHT_MS = 500, /* what had left before: acknowledgements on their way to a file */
     HELD_MS = 1500,  /* so long nothing is acknowledged */
-    HOLD_MS = 200,
+    HOLD_MS = 50,    /* a coordinator that begins anew reads each step of the log so */
     SLOW_SIGNALS = 8,
     DRAIN_MS = 60000,
 };
@@ -407,7 +407,7 @@ static bool log_slow(world *w)
     snprintf(in, sizeof in, "%s/held.sock", w->s.c.dir);
     snprintf(out, sizeof out, "%s/log.sock", w->s.c.dir);
     keel_proxy *p = keel_proxy_start(in, out, HOLD_MS, watched, 1);
-    for (int i = 0; i < PROGRAMS; i++) /* a turn is a second now: they would only wait */
+    for (int i = 0; i < PROGRAMS; i++) /* turns are long now: they would only wait */
         keel_cluster_signal(&w->s.c, ALPHA + i, SIGSTOP);
     keel_scene_kill(&w->s, COORDINATOR);
     setenv("KEEL_RUN__LOG", in, 1);
