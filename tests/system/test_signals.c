@@ -28,7 +28,7 @@ enum {
     STRATEGIES = 3,
     WINDOW_MS = 10000,
     FREE_MS = 3500,
-    WINDOWS = 18,
+    WINDOWS = 14,
     KILLS_MIN = 200,
     LONG_FACTOR = 10,
     STOP_MS_MAX = 3000,

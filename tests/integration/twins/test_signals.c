@@ -6,8 +6,8 @@
  * the books are those of the fills. Without G1, P5 or P7 a schedule fails. The journals of those
  * who have a part in it reproduce every payload, in live mode too (J1, J2).
  *
- * Each schedule runs in a child. KEEL_LONG=1 runs more. Plain main: ends with "N passed, N
- * failed". */
+ * Each schedule runs in a child. KEEL_LONG=1 runs more, KEEL_SEEDS=N so many. Plain main: ends with
+ * "N passed, N failed". */
 #include "common/base/mem.h"
 #include "common/service/replay.h"
 #include "common/wire/wire.h"
@@ -456,7 +456,10 @@ static int run_one(const char *seed, const char *what)
 
 int main(int argc, char **argv)
 {
-    const uint64_t seeds = getenv("KEEL_LONG") != NULL ? 2000 : 40;
+    const char *few = getenv("KEEL_SEEDS");
+    const uint64_t seeds = getenv("KEEL_LONG") != NULL ? 2000
+                           : few != NULL               ? strtoull(few, NULL, 10)
+                                                       : 40;
     audit undisturbed;
     verdict(run_world(0, 0, SERVICES, false, &undisturbed) == 0,
             "the undisturbed run ends, every signal decided once");
