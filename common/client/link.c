@@ -121,7 +121,7 @@ static void end_watching(client_link *l)
 /* ---- messages ---- */
 
 /* A beat of the relay: somebody is there, which run it is, and in which mode. */
-static bool take_beat(client_link *l, int reader, const keel_envelope *e)
+static bool take_beat(client_link *l, const keel_envelope *e)
 {
     if (e->type != KEEL_PAYLOAD_HEARTBEAT || strcmp(e->id.source, "relay") != 0)
         return false;
@@ -131,7 +131,6 @@ static bool take_beat(client_link *l, int reader, const keel_envelope *e)
         memcpy(l->run_id, e->run_id, sizeof l->run_id);
     l->lockstep = l->beat.lockstep;
     l->beat_heard = true;
-    l->heard_ns[reader] = client_mono_ns();
     return true;
 }
 
@@ -146,8 +145,11 @@ bool link_take(client_link *l, int reader, keel_envelope *out)
         else if (parts != 2 || !client_decode(&l->arena, l->topic, &l->frame,
                                               l->run_id[0] != '\0' ? l->run_id : NULL, out))
             l->dropped++;
-        else if (!take_beat(l, reader, out))
-            return true;
+        else {
+            l->heard_ns[reader] = client_mono_ns();
+            if (!take_beat(l, out))
+                return true;
+        }
     }
 }
 

@@ -109,9 +109,18 @@ typedef struct page {
     keel_universe universe;
 } page;
 
+static page the_page;
+
+static void drop_page(void)
+{
+    free(the_page.text);
+    the_page = (page){0};
+}
+
 static page *open_page(void)
 {
-    page *p = calloc(1, sizeof *p);
+    page *p = &the_page;
+    drop_page();
     p->cli.out = open_memstream(&p->text, &p->len);
     p->cli.err = stderr;
     p->universe.n = 1;
@@ -121,7 +130,7 @@ static page *open_page(void)
     return p;
 }
 
-/* The text stays valid; the page is given up. */
+/* The text stays valid until drop_page. */
 static const char *close_page(page *p)
 {
     fclose(p->cli.out);
@@ -146,7 +155,7 @@ static keel_decision accepted(void)
     return d;
 }
 
-Test(views, a_decision_is_one_line_with_size_or_reason)
+Test(views, a_decision_is_one_line_with_size_or_reason, .fini = drop_page)
 {
     page *p = open_page();
     keel_decision d = accepted();
@@ -162,7 +171,7 @@ Test(views, a_decision_is_one_line_with_size_or_reason)
                      "conflict: breakout is short of it\n");
 }
 
-Test(views, a_line_ends_at_the_terminals_edge_and_moves_no_cursor)
+Test(views, a_line_ends_at_the_terminals_edge_and_moves_no_cursor, .fini = drop_page)
 {
     page *p = open_page();
     keel_decision d = accepted();
@@ -174,7 +183,7 @@ Test(views, a_line_ends_at_the_terminals_edge_and_moves_no_cursor)
     cr_assert_null(strchr(text, '\033'));
 }
 
-Test(views, a_fill_shows_the_strategys_part)
+Test(views, a_fill_shows_the_strategys_part, .fini = drop_page)
 {
     page *p = open_page();
     keel_fill f = {.price_units = 1000000, .books_n = 3};
@@ -192,7 +201,7 @@ Test(views, a_fill_shows_the_strategys_part)
                      "and nothing for a fill of core alone");
 }
 
-Test(views, the_rule_that_set_the_size_is_marked)
+Test(views, the_rule_that_set_the_size_is_marked, .fini = drop_page)
 {
     page *p = open_page();
     const keel_decision d = accepted();
@@ -242,7 +251,7 @@ Test(views, refusals_add_up)
     cr_assert_str_eq(text, "");
 }
 
-Test(views, results_of_a_demo_per_strategy)
+Test(views, results_of_a_demo_per_strategy, .fini = drop_page)
 {
     page *p = open_page();
     const keel_strategy_status all[] = {status_of("momentum"), status_of("breakout")};
@@ -271,7 +280,7 @@ Test(views, results_of_a_demo_per_strategy)
 }
 
 /* SR02, SI25: what one strategy has, does and is allowed to do. */
-Test(views, one_strategy_with_mode_reason_and_positions)
+Test(views, one_strategy_with_mode_reason_and_positions, .fini = drop_page)
 {
     page *p = open_page();
     keel_strategy_status s = status_of("momentum");
@@ -316,7 +325,7 @@ Test(views, mode_is_the_strictest_and_its_reason_that_of_who_made_it)
     cr_assert_str_eq(keel_strategy_mode_reason(&t, "b")->text, "all");
 }
 
-Test(views, listed_decisions_stand_under_their_headings)
+Test(views, listed_decisions_stand_under_their_headings, .fini = drop_page)
 {
     page *p = open_page();
     keel_decision_row row = {.event_ns = INT64_C(1767322800) * KEEL_NS_PER_S,
