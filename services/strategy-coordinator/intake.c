@@ -2,6 +2,7 @@
 
 #include "common/base/assert.h"
 #include "common/base/mem.h"
+#include "common/base/names.h"
 #include "services/strategy-coordinator/intake_internal.h"
 
 #include <string.h>
@@ -22,17 +23,9 @@ const char *keel_intake_verdict_name(keel_intake_verdict verdict)
 
 /* ---- a new one ---- */
 
-static void sort_names(keel_intake_desk *desk)
+static keel_names names_of(const keel_intake_desk *desk)
 {
-    for (int n = 0; n < desk->n; n++) {
-        int at = n;
-        while (at > 0 &&
-               strcmp(desk->strategies[desk->by_name[at - 1]].name, desk->strategies[n].name) > 0)
-            at--;
-        memmove(desk->by_name + at + 1, desk->by_name + at,
-                (size_t)(n - at) * sizeof *desk->by_name);
-        desk->by_name[at] = (uint16_t)n;
-    }
+    return (keel_names){desk->strategies->name, sizeof *desk->strategies, desk->n};
 }
 
 static uint32_t blocks_for(size_t len)
@@ -75,7 +68,7 @@ keel_intake_desk *keel_intake_new(const keel_intake_cfg *cfg, keel_err *err)
         desk->part_max = (uint32_t)cfg->step_max / (uint32_t)n;
     for (size_t i = 0; i < n; i++)
         desk->strategies[i] = cfg->strategies[i];
-    sort_names(desk);
+    keel_names_sort(names_of(desk), desk->by_name);
     return desk;
 }
 
@@ -93,18 +86,7 @@ void keel_intake_free(keel_intake_desk **desk)
 
 int intake_find(const keel_intake_desk *desk, const char *name)
 {
-    int low = 0, high = desk->n;
-    while (low < high) {
-        const int middle = (low + high) / 2, i = desk->by_name[middle];
-        const int order = strcmp(name, desk->strategies[i].name);
-        if (order == 0)
-            return i;
-        if (order < 0)
-            high = middle;
-        else
-            low = middle + 1;
-    }
-    return -1;
+    return keel_names_find(names_of(desk), desk->by_name, name);
 }
 
 /* ---- blocks ---- */

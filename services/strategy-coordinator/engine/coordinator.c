@@ -39,34 +39,6 @@ static keel_status check_cfg(const keel_coordinator_cfg *cfg, keel_err *err)
     return KEEL_OK;
 }
 
-/* Insertion: at most 512 names, once. */
-static void sort_strategies(keel_coordinator *eng)
-{
-    for (int n = 0; n < eng->strategies_n; n++) {
-        int at = n;
-        while (at > 0 && strcmp(eng->strategies[eng->strategies_by_name[at - 1]].name,
-                                eng->strategies[n].name) > 0)
-            at--;
-        memmove(eng->strategies_by_name + at + 1, eng->strategies_by_name + at,
-                (size_t)(n - at) * sizeof *eng->strategies_by_name);
-        eng->strategies_by_name[at] = (uint16_t)n;
-    }
-}
-
-static void sort_instruments(keel_coordinator *eng)
-{
-    const keel_instrument *instruments = eng->universe->instruments;
-    for (int n = 0; n < eng->universe->n; n++) {
-        int at = n;
-        while (at > 0 && strcmp(instruments[eng->instruments_by_name[at - 1]].symbol,
-                                instruments[n].symbol) > 0)
-            at--;
-        memmove(eng->instruments_by_name + at + 1, eng->instruments_by_name + at,
-                (size_t)(n - at) * sizeof *eng->instruments_by_name);
-        eng->instruments_by_name[at] = (uint16_t)n;
-    }
-}
-
 static const char *name_twice(const keel_coordinator *eng)
 {
     for (int i = 1; i < eng->strategies_n; i++) {
@@ -112,8 +84,8 @@ keel_coordinator *keel_coordinator_new(const keel_coordinator_cfg *cfg, keel_err
     KEEL_ASSERT(keel_text_copy(eng->portfolio, sizeof eng->portfolio, cfg->portfolio) == KEEL_OK);
     for (int s = 0; s < cfg->strategies_n; s++)
         eng->strategies[s] = cfg->strategies[s];
-    sort_strategies(eng);
-    sort_instruments(eng);
+    keel_names_sort(coordinator_strategy_names(eng), eng->strategies_by_name);
+    keel_names_sort(coordinator_instrument_names(eng), eng->instruments_by_name);
     const char *twice = name_twice(eng);
     if (twice != NULL) {
         (void)keel_err_set(err, KEEL_EEXIST, "strategies: %s is there twice", twice);

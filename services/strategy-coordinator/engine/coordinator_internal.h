@@ -14,6 +14,7 @@
 
 #include "common/base/hash.h"
 #include "common/base/mem.h"
+#include "common/base/names.h"
 #include "common/base/pack.h"
 #include "services/strategy-coordinator/engine/coordinator.h"
 #include "services/strategy-coordinator/engine/lifecycle.h"
@@ -225,6 +226,8 @@ struct keel_coordinator {
     keel_decision *decisions;
 };
 
+keel_names coordinator_strategy_names(const keel_coordinator *eng);
+keel_names coordinator_instrument_names(const keel_coordinator *eng);
 int coordinator_strategy_find(const keel_coordinator *eng, const char *name);   /* -1 = none */
 int coordinator_instrument_find(const keel_coordinator *eng, const char *name); /* -1 = none */
 coordinator_symbol *coordinator_symbol_of(const keel_coordinator *eng, int strategy,

@@ -19,36 +19,25 @@ coordinator_reason_slot coordinator_reason_slot_of(keel_reason_code code)
 #define REASON_NUMBER(name, number) KEEL_REASON_##name,
 static const keel_reason_code codes[COORDINATOR_REASONS] = {KEEL_REASON_LIST(REASON_NUMBER)};
 
+keel_names coordinator_strategy_names(const keel_coordinator *eng)
+{
+    return (keel_names){eng->strategies->name, sizeof *eng->strategies, eng->strategies_n};
+}
+
+keel_names coordinator_instrument_names(const keel_coordinator *eng)
+{
+    const keel_instrument *instruments = eng->universe->instruments;
+    return (keel_names){instruments->symbol, sizeof *instruments, eng->universe->n};
+}
+
 int coordinator_strategy_find(const keel_coordinator *eng, const char *name)
 {
-    int low = 0, high = eng->strategies_n;
-    while (low < high) {
-        const int middle = (low + high) / 2, i = eng->strategies_by_name[middle];
-        const int order = strcmp(name, eng->strategies[i].name);
-        if (order == 0)
-            return i;
-        if (order < 0)
-            high = middle;
-        else
-            low = middle + 1;
-    }
-    return -1;
+    return keel_names_find(coordinator_strategy_names(eng), eng->strategies_by_name, name);
 }
 
 int coordinator_instrument_find(const keel_coordinator *eng, const char *name)
 {
-    int low = 0, high = eng->universe->n;
-    while (low < high) {
-        const int middle = (low + high) / 2, i = eng->instruments_by_name[middle];
-        const int order = strcmp(name, eng->universe->instruments[i].symbol);
-        if (order == 0)
-            return i;
-        if (order < 0)
-            high = middle;
-        else
-            low = middle + 1;
-    }
-    return -1;
+    return keel_names_find(coordinator_instrument_names(eng), eng->instruments_by_name, name);
 }
 
 coordinator_symbol *coordinator_symbol_of(const keel_coordinator *eng, int strategy, int instrument)
