@@ -139,28 +139,7 @@ const char *keel_service_dir(const keel_service *svc)
     return svc->cfg.settings->dir;
 }
 
-const char *keel_service_topic(const keel_service *svc, keel_topic topic)
-{
-    static const char *const none = "";
-    for (int i = 0; i < svc->pubs_n; i++)
-        if (svc->pubs[i].topic == topic)
-            return svc->pubs[i].text;
-    for (int p = 0; p < svc->publishers_n; p++)
-        for (int t = 0; t < svc->publishers[p].topics_n; t++)
-            if (svc->spec->subs[svc->publishers[p].subs[t]].topic == topic)
-                return svc->publishers[p].topics[t];
-    return none;
-}
-
 /* ---- making one ---- */
-
-static node_publisher *publisher_for(keel_service *n, const char *name)
-{
-    for (int p = 0; p < n->publishers_n; p++)
-        if (strcmp(n->publishers[p].name, name) == 0)
-            return &n->publishers[p];
-    return NULL;
-}
 
 static void subscribe(keel_service *n, keel_topic topic, const char *key)
 {
@@ -182,9 +161,10 @@ static void add_calls(keel_service *n)
 {
     const keel_sub *calls = n->spec->desk != NULL ? n->spec->desk->calls : NULL;
     for (; calls != NULL && calls->on != NULL; calls++) {
-        node_publisher *p = publisher_for(n, keel_topic_describe(calls->topic)->publisher);
-        if (p == NULL || !node_desk_counts(n, calls->topic))
+        const int asker = node_publisher_of(n, keel_topic_describe(calls->topic)->publisher);
+        if (asker < 0 || !node_desk_counts(n, calls->topic))
             continue;
+        node_publisher *p = &n->publishers[asker];
         KEEL_ASSERT(!p->has_calls && p->topics_n < KEEL_STEPS_TOPICS_MAX);
         KEEL_ASSERT(keel_topic_make(calls->topic, &n->keys, p->topics[p->topics_n]) == KEEL_OK);
         p->has_calls = true;
@@ -195,15 +175,17 @@ static void make_line(keel_service *n)
 {
     int topics[KEEL_STEPS_PUBLISHERS_MAX];
     for (const keel_line *l = n->spec->line; has_line(n) && l->publisher != NULL; l++) {
-        KEEL_ASSERT(publisher_for(n, l->publisher) == NULL); /* once each */
+        KEEL_ASSERT(node_publisher_of(n, l->publisher) < 0); /* once each */
         node_publisher *p = &n->publishers[n->publishers_n++];
         *p = (node_publisher){.name = l->publisher, .delta = l->delta};
         subscribe(n, KEEL_TOPIC_STEP, l->publisher);
     }
     for (int i = 0; n->spec->subs != NULL && n->spec->subs[i].on != NULL; i++) {
         const keel_topic topic = n->spec->subs[i].topic;
-        node_publisher *p = publisher_for(n, keel_topic_describe(topic)->publisher);
-        KEEL_ASSERT(p != NULL && p->topics_n < KEEL_STEPS_TOPICS_MAX); /* read = in the line */
+        const int publisher = node_publisher_of(n, keel_topic_describe(topic)->publisher);
+        KEEL_ASSERT(publisher >= 0); /* read = in the line */
+        node_publisher *p = &n->publishers[publisher];
+        KEEL_ASSERT(p->topics_n < KEEL_STEPS_TOPICS_MAX);
         KEEL_ASSERT(keel_topic_make(topic, &n->keys, p->topics[p->topics_n]) == KEEL_OK);
         n->cfg.bus.ops->subscribe(n->cfg.bus.self, p->topics[p->topics_n]);
         p->subs[p->topics_n++] = i;
@@ -374,14 +356,6 @@ static bool open_step(keel_service *n)
     return true;
 }
 
-static int publisher_number(const keel_service *n, const char *name)
-{
-    for (int p = 0; p < n->publishers_n; p++)
-        if (strcmp(n->publishers[p].name, name) == 0)
-            return p;
-    return -1;
-}
-
 /* In live mode decisions that do not come along the line are read from the log (R5), so what is
  * late of them is no news. */
 static bool is_taken(const keel_service *n, keel_topic topic, bool late)
@@ -436,7 +410,7 @@ static void note_known(keel_service *n)
 {
     if (n->known_ns != 0 || node_is_lockstep(n))
         return;
-    const int feed = publisher_number(n, "feed");
+    const int feed = node_publisher_of(n, "feed");
     for (int p = 0; p < n->publishers_n; p++)
         if ((feed < 0 || p == feed) && keel_steps_newest(n->steps, p) >= node_open_step(n)) {
             n->known_ns = node_mono(n);
@@ -462,7 +436,7 @@ static bool pass_over(keel_service *n, const keel_line *l, int p, uint64_t step)
 static bool take_entry(keel_service *n)
 {
     const keel_line *l = &n->spec->line[n->entry];
-    const int p = publisher_number(n, l->publisher);
+    const int p = node_publisher_of(n, l->publisher);
     const uint64_t step = node_open_step(n) + (uint64_t)(int64_t)l->delta;
     if (!n->handled) {
         const bool closed =

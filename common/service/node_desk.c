@@ -292,13 +292,13 @@ bool node_desk_round(keel_service *n)
     return go_on(n);
 }
 
-/* Live: is every record of the log that belongs to steps up to the open one known here? */
-static bool is_caught_up(const keel_service *n)
+/* Does the log hold records of a step after `step`? */
+static bool log_is_beyond(const keel_service *n, uint64_t step)
 {
     for (int i = 0; i < n->pubs_n; i++)
-        if (n->pubs[i].has_top && n->pubs[i].top_step > node_open_step(n))
-            return false;
-    return true;
+        if (n->pubs[i].has_top && n->pubs[i].top_step > step)
+            return true;
+    return false;
 }
 
 /* Live: have the ledger or execution gone on without the open step? What is decided now would come
@@ -321,7 +321,7 @@ bool node_desk_live(keel_service *n)
     if (!n->restaged) /* what the log holds of this step comes first */
         return false;
     if (!n->desk.deciding) {
-        if (!node_desk_flush(n) || !is_caught_up(n) || is_passed_over(n))
+        if (!node_desk_flush(n) || log_is_beyond(n, node_open_step(n)) || is_passed_over(n))
             return false;
         keel_arena_reset(&n->arena);
         if (n->spec->desk->gather(n, n->app, node_open_step(n), &any) != KEEL_OK || !any)
@@ -425,22 +425,15 @@ keel_status keel_service_take(keel_service *svc, keel_topic topic, const char *k
     char text[KEEL_TOPIC_MAX];
     keel_topic_keys keys = svc->keys;
     const keel_sub *sub = sub_of(svc->spec->desk->taken, topic);
-    keel_envelope e = {.type = keel_topic_describe(topic)->payload,
-                       .id = {.epoch_ns = 1, .seq = 1},
-                       .event_ns = svc->event_ns,
-                       .publish_ns = 1,
-                       .step = node_open_step(svc),
-                       .payload = entry->data,
-                       .payload_len = entry->len};
-    size_t len = 0;
+    keel_log_entry taken = *entry;
     KEEL_ASSERT(sub != NULL);
     keys.key = key;
     KEEL_TRY(keel_topic_make(topic, &keys, text));
-    snprintf(e.id.source, sizeof e.id.source, "%s", svc->spec->name);
-    snprintf(e.run_id, sizeof e.run_id, "%s", svc->cfg.settings->run_id);
-    KEEL_TRY(keel_wire_put_envelope(&e, svc->frame, KEEL_FRAME_BYTES_MAX, &len));
-    node_dispatch(svc, sub, text, svc->frame, len);
-    return KEEL_OK;
+    taken.type = keel_topic_describe(topic)->payload;
+    taken.step = node_open_step(svc);
+    taken.index = 0;
+    taken.event_ns = svc->event_ns;
+    return node_dispatch_entry(svc, sub, svc->spec->name, text, &taken);
 }
 
 keel_status keel_service_stored(keel_service *svc, keel_topic topic, keel_msg *msg)
@@ -483,11 +476,7 @@ unsigned keel_service_without(const keel_service *svc)
 bool keel_service_is_replaying(const keel_service *svc)
 {
     const bool folded = !node_is_lockstep(svc) && svc->restaged; /* what the log has of this step */
-    const uint64_t next = node_open_step(svc) + folded;
-    for (int i = 0; i < svc->pubs_n; i++)
-        if (svc->pubs[i].has_top && svc->pubs[i].top_step >= next)
-            return true;
-    return false;
+    return log_is_beyond(svc, node_open_step(svc) - !folded);
 }
 
 bool keel_service_is_lockstep(const keel_service *svc)

@@ -57,7 +57,26 @@ void node_dispatch(keel_service *n, const keel_sub *sub, const char *topic, cons
     node_call_count(n, "messages_refused", sub->on(n, n->app, &msg));
 }
 
-static int publisher_of(const keel_service *n, const char *name)
+keel_status node_dispatch_entry(keel_service *n, const keel_sub *sub, const char *source,
+                                const char *topic, const keel_log_entry *e)
+{
+    keel_envelope envelope = {.type = (keel_payload)e->type,
+                              .id = {.epoch_ns = 1, .seq = 1},
+                              .event_ns = e->event_ns,
+                              .publish_ns = 1,
+                              .step = e->step,
+                              .index = (uint32_t)e->index,
+                              .payload = e->data,
+                              .payload_len = e->len};
+    size_t len = 0;
+    snprintf(envelope.id.source, sizeof envelope.id.source, "%s", source);
+    snprintf(envelope.run_id, sizeof envelope.run_id, "%s", n->cfg.settings->run_id);
+    KEEL_TRY(keel_wire_put_envelope(&envelope, n->frame, KEEL_FRAME_BYTES_MAX, &len));
+    node_dispatch(n, sub, topic, n->frame, len);
+    return KEEL_OK;
+}
+
+int node_publisher_of(const keel_service *n, const char *name)
 {
     for (int p = 0; p < n->publishers_n; p++)
         if (strcmp(n->publishers[p].name, name) == 0)
@@ -84,7 +103,7 @@ static void count_put(keel_service *n, keel_status status)
 static void on_step_message(keel_service *n, const char *topic, const keel_envelope *e,
                             const uint8_t *frame, size_t len)
 {
-    const int p = publisher_of(n, e->id.source);
+    const int p = node_publisher_of(n, e->id.source);
     const int t = p >= 0 ? topic_at(&n->publishers[p], topic) : -1;
     if (t < 0) {
         keel_count(n->cfg.obs, "unread_dropped", 1);
@@ -107,7 +126,7 @@ static void on_step_end(keel_service *n, const keel_envelope *e)
 {
     keel_step_end end;
     uint32_t counts[KEEL_STEPS_TOPICS_MAX] = {0};
-    const int p = publisher_of(n, e->id.source);
+    const int p = node_publisher_of(n, e->id.source);
     if (p < 0)
         return;
     if (keel_wire_get_step_end(&n->wire_arena, e->payload, e->payload_len, &end) != KEEL_OK ||

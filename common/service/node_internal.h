@@ -261,6 +261,8 @@ void node_send(keel_service *n, keel_topic topic, const char *key, keel_payload 
 node_pub *node_pub_of(keel_service *n, keel_topic topic);
 uint64_t node_seq_next(keel_service *n, const char *topic);
 void node_keep_last(node_pub *pub, const uint8_t *frame, size_t len);
+/* Fold a record of the open step that the log holds (on_own). KEEL_EFORMAT: not one of its own. */
+keel_status node_fold_frame(keel_service *n, const char *topic, const uint8_t *frame, size_t len);
 /* Publish a record of the open step again as the log holds it, and fold it (on_own). */
 void node_republish(keel_service *n, node_pub *pub, const keel_log_entry *entry);
 void node_welcome(keel_service *n); /* last values to who has just subscribed */
@@ -269,6 +271,10 @@ void node_welcome(keel_service *n); /* last values to who has just subscribed */
 bool node_receive(keel_service *n);
 keel_status node_message(keel_service *n, const char *topic, const uint8_t *frame, size_t len,
                          keel_msg *msg); /* for a handler; strings live in wire_arena */
+int node_publisher_of(const keel_service *n, const char *name); /* of the line; -1 = none */
+/* A record of the log, as the frame that `source` would have sent. */
+keel_status node_dispatch_entry(keel_service *n, const keel_sub *sub, const char *source,
+                                const char *topic, const keel_log_entry *e);
 void node_dispatch(keel_service *n, const keel_sub *sub, const char *topic, const uint8_t *frame,
                    size_t len);
 node_peer *node_peer_of(keel_service *n, const char *name);

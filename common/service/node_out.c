@@ -319,13 +319,27 @@ static void queue_last_values(keel_service *n)
     }
 }
 
-void node_republish(keel_service *n, node_pub *pub, const keel_log_entry *entry)
+keel_status node_fold_frame(keel_service *n, const char *topic, const uint8_t *frame, size_t len)
 {
     keel_msg msg;
+    keel_arena_reset(&n->wire_arena);
+    keel_arena_reset(&n->arena);
+    KEEL_TRY(node_message(n, topic, frame, len, &msg));
+    node_pub *pub = node_pub_of(n, msg.topic);
+    if (pub == NULL)
+        return KEEL_EFORMAT;
+    pub->count++;
+    if (n->spec->on_own != NULL)
+        node_call_count(n, "own_refused", n->spec->on_own(n, n->app, &msg));
+    return KEEL_OK;
+}
+
+void node_republish(keel_service *n, node_pub *pub, const keel_log_entry *entry)
+{
     keel_envelope e = {.type = (keel_payload)entry->type,
                        .event_ns = entry->event_ns,
                        .step = node_open_step(n),
-                       .index = pub->count++,
+                       .index = pub->count,
                        .payload = entry->data,
                        .payload_len = entry->len};
     snprintf(e.trace_id, sizeof e.trace_id, "step-%llu", (unsigned long long)e.step);
@@ -333,11 +347,7 @@ void node_republish(keel_service *n, node_pub *pub, const keel_log_entry *entry)
     keel_journal_put_frame(n->cfg.journal, KEEL_JOURNAL_RESTAGED, pub->text, n->frame, len);
     n->cfg.bus.ops->publish(n->cfg.bus.self, pub->text, n->frame, len);
     keel_ring_add(n->ring, pub->text, n->frame, len);
-    keel_arena_reset(&n->wire_arena);
-    keel_arena_reset(&n->arena);
-    KEEL_ASSERT(node_message(n, pub->text, n->frame, len, &msg) == KEEL_OK);
-    if (n->spec->on_own != NULL)
-        node_call_count(n, "own_refused", n->spec->on_own(n, n->app, &msg));
+    KEEL_ASSERT(node_fold_frame(n, pub->text, n->frame, len) == KEEL_OK);
 }
 
 bool node_hold_back(keel_service *n, const char *what, const char *reason)

@@ -512,12 +512,10 @@ static void send_ring_step(keel_service *n, uint64_t step)
 static bool stage_stored(void *arg, const keel_log_entry *e)
 {
     own_fold *f = arg;
-    keel_msg msg;
-    make_own_msg(f->node, f->pub, e, &msg);
     f->node->event_ns = e->event_ns;
     if (f->node->staged->n == NODE_OUTS_MAX) /* what is recalled waits for nothing */
         (void)node_flush(f->node);
-    return keel_service_publish(f->node, f->pub->topic, NULL, msg.data, msg.len) == KEEL_OK;
+    return keel_service_publish(f->node, f->pub->topic, NULL, e->data, e->len) == KEEL_OK;
 }
 
 /* A service whose outputs are all records has every closed step in the log. In live mode it is
@@ -647,25 +645,11 @@ typedef struct newest_record {
     const char *topic;
 } newest_record;
 
-/* A record of the log as the frame that its publisher would have sent. */
 static bool hand_over(void *arg, const keel_log_entry *e)
 {
     newest_record *r = arg;
-    keel_service *n = r->node;
-    keel_envelope envelope = {.type = (keel_payload)e->type,
-                              .id = {.epoch_ns = 1, .seq = 1},
-                              .event_ns = e->event_ns,
-                              .publish_ns = 1,
-                              .step = e->step,
-                              .index = (uint32_t)e->index,
-                              .payload = e->data,
-                              .payload_len = e->len};
-    size_t len = 0;
-    snprintf(envelope.id.source, sizeof envelope.id.source, "%s",
-             keel_topic_describe(r->sub->topic)->publisher);
-    snprintf(envelope.run_id, sizeof envelope.run_id, "%s", n->cfg.settings->run_id);
-    KEEL_ASSERT(keel_wire_put_envelope(&envelope, n->frame, KEEL_FRAME_BYTES_MAX, &len) == KEEL_OK);
-    node_dispatch(n, r->sub, r->topic, n->frame, len);
+    const char *source = keel_topic_describe(r->sub->topic)->publisher;
+    KEEL_ASSERT(node_dispatch_entry(r->node, r->sub, source, r->topic, e) == KEEL_OK);
     return true;
 }
 
@@ -762,10 +746,7 @@ keel_status node_catch_up(keel_service *n)
 void node_ask_again(keel_service *n, int line)
 {
     const keel_line *entry = &n->spec->line[line];
-    node_publisher *p = NULL;
-    for (int i = 0; i < n->publishers_n; i++)
-        if (strcmp(n->publishers[i].name, entry->publisher) == 0)
-            p = &n->publishers[i];
+    node_publisher *p = &n->publishers[node_publisher_of(n, entry->publisher)];
     const int64_t now = node_mono(n);
     const uint64_t step = node_open_step(n) + (uint64_t)(int64_t)entry->delta;
     const node_peer *peer = node_peer_of(n, entry->publisher);

@@ -173,22 +173,11 @@ static keel_status desk_event(replay *r, const keel_journal_record *rec)
 /* A record of the open step that the log already held: folded, not made again. */
 static keel_status take_restaged(replay *r, const keel_journal_record *rec)
 {
-    keel_service *n = r->node;
     const char *topic;
     const uint8_t *frame;
     size_t len;
-    keel_msg msg;
     KEEL_TRY(keel_journal_frame(rec, &topic, &frame, &len));
-    keel_arena_reset(&n->wire_arena);
-    keel_arena_reset(&n->arena);
-    KEEL_TRY(node_message(n, topic, frame, len, &msg));
-    node_pub *pub = node_pub_of(n, msg.topic);
-    if (pub == NULL)
-        return KEEL_EFORMAT;
-    pub->count++;
-    if (n->spec->on_own != NULL)
-        node_call_count(n, "own_refused", n->spec->on_own(n, n->app, &msg));
-    return KEEL_OK;
+    return node_fold_frame(r->node, topic, frame, len);
 }
 
 static keel_status finish_entry(replay *r, const keel_journal_record *rec)

@@ -173,7 +173,6 @@ const struct keel_settings *keel_service_settings(const keel_service *svc);
 const keel_config *keel_service_config(const keel_service *svc);
 const char *keel_service_run(const keel_service *svc); /* run id */
 const char *keel_service_dir(const keel_service *svc); /* run directory, for files of its own */
-const char *keel_service_topic(const keel_service *svc, keel_topic topic); /* filled text */
 
 /* ---- for a desk ---- */
 

@@ -15,11 +15,6 @@ static const char *const names[KEEL_OWN_STRATEGIES] = {"momentum", "meanreversio
 /* Shares of equity in ten thousandths, so that three of them sum exactly. */
 enum { SHARE_WHOLE = 10000, SHARE_CORE = 5500, SHARE_EACH = 1500, SHARES_MAX = 512 };
 
-const char *keel_own_strategy_at(int i)
-{
-    return names[i];
-}
-
 static bool is_own(const char *name)
 {
     for (int i = 0; i < KEEL_OWN_STRATEGIES; i++)

@@ -2,7 +2,7 @@
  *
  * ROOM     services/cli. They are clients like anyone else's: programs beside this one that are
  *          told the run directory and nothing more, and that open the door with a key of their
- *          name. A set of them is 1u << i of keel_own_strategy_at(i).
+ *          name. A set of them is 1u << i: momentum, meanreversion, breakout.
  */
 #ifndef KEEL_SERVICES_CLI_STRATEGIES_H
 #define KEEL_SERVICES_CLI_STRATEGIES_H
@@ -12,8 +12,6 @@
 #include "services/cli/supervise.h"
 
 enum { KEEL_OWN_STRATEGIES = 3 };
-
-const char *keel_own_strategy_at(int i); /* "momentum" */
 
 /* Is this the name of the process of one of them, "strategy-momentum"? */
 bool keel_strategy_is_process(const char *process);
