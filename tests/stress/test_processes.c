@@ -3,6 +3,7 @@
  * in the asan preset that is every access, conversion and leak of every service.
  *
  * 300 rows. Plain main: ends with "N passed, N failed". */
+#include "tests/support/verdict.h"
 #include "tests/support/world/cluster.h"
 
 #include <stdio.h>
@@ -10,17 +11,6 @@
 #include <string.h>
 
 enum { ROWS = 300, LOOKS_MAX = 900, LOOK_MS = 100, KILL_EVERY = 12 };
-
-static int passed, failed;
-
-static void verdict(bool ok, const char *what)
-{
-    printf("%s %s\n", ok ? "ok  " : "FAIL", what);
-    if (ok)
-        passed++;
-    else
-        failed++;
-}
 
 static bool is_report(const char *line)
 {
@@ -62,18 +52,17 @@ int main(void)
             keel_cluster_start_one(&c, killed++);
         }
     }
-    verdict(killed == KEEL_CLUSTER_SERVICES, "every service was killed once");
-    verdict(done, "all of them closed the last row");
+    keel_verdict(killed == KEEL_CLUSTER_SERVICES, "every service was killed once");
+    keel_verdict(done, "all of them closed the last row");
     const int64_t asked_ms = keel_test_mono_ms();
     keel_cluster_down(&c);
-    verdict(keel_test_mono_ms() - asked_ms < 5000, "they ended when they were told");
+    keel_verdict(keel_test_mono_ms() - asked_ms < 5000, "they ended when they were told");
     for (int i = 0; i < KEEL_CLUSTER_SERVICES; i++)
         reports += reports_of(&c, i);
-    verdict(reports == 0, "no log holds a report");
-    if (failed == 0)
+    keel_verdict(reports == 0, "no log holds a report");
+    if (!keel_verdicts_failed())
         keel_cluster_remove(&c);
     else
         printf("  see %s\n", c.dir);
-    printf("%d passed, %d failed\n", passed, failed);
-    return failed > 0;
+    return keel_verdicts_end();
 }

@@ -9,6 +9,7 @@
 #include "common/client/client.h"
 #include "common/keys/keys.h"
 #include "services/relay/door.h"
+#include "tests/support/verdict.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -23,17 +24,6 @@ enum { GOOD = 3, BAD = 2, SECONDS = 2, SECONDS_LONG = 60 };
 static char dir[] = "/tmp/keel-stress-XXXXXX";
 static atomic_bool leaving, closing;
 static atomic_int let_in, answered, kept_out, wrong;
-static int passed, failed;
-
-static void verdict(bool ok, const char *what)
-{
-    printf("%s %s\n", ok ? "ok  " : "FAIL", what);
-    if (ok)
-        passed++;
-    else
-        failed++;
-}
-
 static int64_t wall(void *arg)
 {
     struct timespec t;
@@ -166,12 +156,12 @@ static void judge(const keel_obs *obs)
     printf("  %d let in, %d answered, %d kept out, %llu keys refused\n", atomic_load(&let_in),
            atomic_load(&answered), atomic_load(&kept_out),
            (unsigned long long)keel_counted(obs, "keys_refused"));
-    verdict(atomic_load(&let_in) > GOOD, "who has a key came in again and again");
-    verdict(atomic_load(&answered) == atomic_load(&let_in), "and was answered each time");
-    verdict(atomic_load(&kept_out) >= BAD, "who has none stayed outside");
-    verdict(atomic_load(&wrong) == 0, "nobody was treated as somebody else");
-    verdict(keel_counted(obs, "keys_refused") >= BAD, "the key check counted the refusals");
-    verdict(keel_counted(obs, "keys_loaded") > 4, "keys that came and went were seen");
+    keel_verdict(atomic_load(&let_in) > GOOD, "who has a key came in again and again");
+    keel_verdict(atomic_load(&answered) == atomic_load(&let_in), "and was answered each time");
+    keel_verdict(atomic_load(&kept_out) >= BAD, "who has none stayed outside");
+    keel_verdict(atomic_load(&wrong) == 0, "nobody was treated as somebody else");
+    keel_verdict(keel_counted(obs, "keys_refused") >= BAD, "the key check counted the refusals");
+    keel_verdict(keel_counted(obs, "keys_loaded") > 4, "keys that came and went were seen");
 }
 
 int main(void)
@@ -204,7 +194,6 @@ int main(void)
     judge(obs);
     keel_obs_free(&obs);
     snprintf(command, sizeof command, "rm -rf %s", dir);
-    verdict(system(command) == 0, "its files are gone");
-    printf("%d passed, %d failed\n", passed, failed);
-    return failed > 0;
+    keel_verdict(system(command) == 0, "its files are gone");
+    return keel_verdicts_end();
 }

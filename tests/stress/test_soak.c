@@ -3,6 +3,7 @@
  *
  * 3,000 steps, 100,000 with KEEL_LONG=1. Plain main: ends with "N passed, N failed". */
 #include "services/backtest/apps.h"
+#include "tests/support/verdict.h"
 #include "tests/support/world/world.h"
 
 #include <malloc.h>
@@ -20,17 +21,6 @@ typedef struct size {
 static const size small = {3000, 1500, 256}, large = {100000, 20000, 0}; /* 0: as in production */
 
 enum { GROWTH_MAX = 1 << 20 };
-
-static int passed, failed;
-
-static void verdict(bool ok, const char *what)
-{
-    printf("%s %s\n", ok ? "ok  " : "FAIL", what);
-    if (ok)
-        passed++;
-    else
-        failed++;
-}
 
 typedef struct memory {
     long resident;
@@ -77,12 +67,14 @@ static void soak(keel_host *host, const size *of)
     }
     const memory last = memory_now();
     show("at the end", keel_host_done(host, "ledger"), last);
-    verdict(keel_host_done(host, "ledger") >= of->steps, "every step was closed");
-    verdict(fills > of->steps / 10, "it traded all the way");
+    keel_verdict(keel_host_done(host, "ledger") >= of->steps, "every step was closed");
+    keel_verdict(fills > of->steps / 10, "it traded all the way");
 #ifndef __SANITIZE_ADDRESS__ /* which keeps what was freed, and shadows it */
-    verdict(last.resident - warm.resident < GROWTH_MAX, "the resident set grew by less than 1 MiB");
+    keel_verdict(last.resident - warm.resident < GROWTH_MAX,
+                 "the resident set grew by less than 1 MiB");
 #endif
-    verdict(last.taken - warm.taken < GROWTH_MAX, "what malloc handed out grew by less than 1 MiB");
+    keel_verdict(last.taken - warm.taken < GROWTH_MAX,
+                 "what malloc handed out grew by less than 1 MiB");
 }
 
 int main(void)
@@ -115,7 +107,6 @@ int main(void)
     keel_host_free(&host);
     keel_run_free(&run);
     snprintf(command, sizeof command, "rm -rf %s", dir);
-    verdict(system(command) == 0, "its files are gone");
-    printf("%d passed, %d failed\n", passed, failed);
-    return failed > 0;
+    keel_verdict(system(command) == 0, "its files are gone");
+    return keel_verdicts_end();
 }

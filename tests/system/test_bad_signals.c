@@ -6,6 +6,7 @@
 #include "common/domain/fixed.h"
 #include "common/keys/keys.h"
 #include "common/wire/wire.h"
+#include "tests/support/verdict.h"
 #include "tests/support/world/caller.h"
 #include "tests/support/world/cluster.h"
 #include "tests/support/world/history.h"
@@ -24,6 +25,7 @@ enum {
     BETA,
     DESKS,
     PACE_MS = 25,
+    REST_MS = 2000,
     PAYLOAD = 70 << 10,
     STEPS_MIN = 12, /* prices and covariances are there */
     SYMBOLS = 5,
@@ -44,16 +46,6 @@ typedef struct stage {
     int ids;
     char detail[512];
 } stage;
-
-static int passed, failed;
-
-static void verdict(bool ok, const char *what, const char *detail)
-{
-    printf("%s %s%s%s\n", ok ? "ok  " : "FAIL", what, detail[0] != '\0' ? ": " : "", detail);
-    fflush(stdout);
-    passed += ok;
-    failed += !ok;
-}
 
 KEEL_PRINTF(2, 3)
 static bool fails(stage *s, const char *fmt, ...)
@@ -356,18 +348,28 @@ static bool is_settled(stage *s)
     return s->close[0] > 0;
 }
 
+static void watch(stage *s)
+{
+    keel_cluster_watch(&s->c, 10);
+    (void)keel_caller_hear(&s->desk[ALPHA], 10);
+}
+
+/* The feed may be stopped between a row and its StepEnd: nobody closes that step, and it is let go
+ * on to the next one. */
 static bool stand_still(stage *s)
 {
     const int64_t until = keel_test_mono_ms() + 2 * KEEL_CALLER_MS;
-    while (s->step < STEPS_MIN && keel_test_mono_ms() < until) {
-        keel_cluster_watch(&s->c, 10);
-        (void)keel_caller_hear(&s->desk[ALPHA], 10);
-    }
-    keel_cluster_signal(&s->c, FEED, SIGSTOP);
-    while (!is_settled(s) && keel_test_mono_ms() < until) {
-        keel_cluster_watch(&s->c, 10);
-        (void)keel_caller_hear(&s->desk[ALPHA], 10);
-    }
+    uint64_t row = STEPS_MIN;
+    do {
+        keel_cluster_signal(&s->c, FEED, SIGCONT);
+        while (s->step < row && keel_test_mono_ms() < until)
+            watch(s);
+        keel_cluster_signal(&s->c, FEED, SIGSTOP);
+        const int64_t rested = keel_test_mono_ms() + REST_MS;
+        while (!is_settled(s) && keel_test_mono_ms() < rested)
+            watch(s);
+        row = s->step + 1;
+    } while (!is_settled(s) && keel_test_mono_ms() < until);
     return is_settled(s) || fails(s, "row %llu does not come to rest", (unsigned long long)s->step);
 }
 
@@ -750,14 +752,14 @@ static void run_all(stage *s)
             continue;
         s->detail[0] = '\0';
         const bool ok = run_case(s, &cases[i]);
-        verdict(ok, cases[i].what, s->detail);
+        keel_verdict_why(ok, cases[i].what, s->detail);
     }
     for (size_t i = 0; i < sizeof places / sizeof places[0]; i++) {
         if (only != NULL && strstr(places[i].what, only) == NULL)
             continue;
         s->detail[0] = '\0';
         const bool ok = places[i].run(s);
-        verdict(ok, places[i].what, s->detail);
+        keel_verdict_why(ok, places[i].what, s->detail);
     }
 }
 
@@ -767,15 +769,15 @@ int main(void)
     const int64_t start = keel_test_mono_ms();
     setvbuf(stdout, NULL, _IOLBF, 0);
     const bool up = begin(&s);
-    verdict(up, "both strategies are served, and the market stands still", s.detail);
+    keel_verdict_why(up, "both strategies are served, and the market stands still", s.detail);
     if (up) {
         run_all(&s);
         s.detail[0] = '\0';
         const bool added = the_counts_add_up(&s);
-        verdict(added, "the reported counts are those of what was sent", s.detail);
+        keel_verdict_why(added, "the reported counts are those of what was sent", s.detail);
         s.detail[0] = '\0';
         const bool well = goes_on(&s);
-        verdict(well, "every service runs as before", s.detail);
+        keel_verdict_why(well, "every service runs as before", s.detail);
     }
     for (int d = 0; d < DESKS; d++)
         if (s.desk[d].says != NULL)
@@ -783,11 +785,10 @@ int main(void)
     keel_client_close(&s.operator_);
     zmq_ctx_term(s.ctx);
     keel_cluster_down(&s.c);
-    if (failed == 0)
+    if (!keel_verdicts_failed())
         keel_cluster_remove(&s.c);
     else
         printf("  kept: %s\n", s.c.dir);
     printf("  %lld ms\n", (long long)(keel_test_mono_ms() - start));
-    printf("%d passed, %d failed\n", passed, failed);
-    return failed > 0;
+    return keel_verdicts_end();
 }

@@ -7,6 +7,7 @@
  * failed". */
 #include "common/keys/keys.h"
 #include "common/wire/wire.h"
+#include "tests/support/verdict.h"
 #include "tests/support/world/caller.h"
 #include "tests/support/world/cluster.h"
 
@@ -45,16 +46,6 @@ typedef struct world {
     int64_t silent_ms; /* since when risk is stopped */
     char detail[512];
 } world;
-
-static int passed, failed;
-
-static void verdict(bool ok, const char *what, const char *detail)
-{
-    printf("%s %s%s%s\n", ok ? "ok  " : "FAIL", what, detail[0] != '\0' ? ": " : "", detail);
-    fflush(stdout);
-    passed += ok;
-    failed += !ok;
-}
 
 KEEL_PRINTF(2, 3)
 static bool fails(world *w, const char *fmt, ...)
@@ -387,7 +378,7 @@ static void run_one(world *w, const char *what, bool (*scenario)(world *w))
     const int64_t from = keel_test_mono_ms();
     w->detail[0] = '\0';
     const bool ok = scenario(w);
-    verdict(ok, what, w->detail);
+    keel_verdict_why(ok, what, w->detail);
     printf("  %lld ms, row %llu\n", (long long)(keel_test_mono_ms() - from),
            (unsigned long long)w->row);
     keel_cluster_signal(&w->c, RISK, SIGCONT);
@@ -399,20 +390,19 @@ int main(void)
     static world w;
     setvbuf(stdout, NULL, _IOLBF, 0);
     const bool up = begin(&w);
-    verdict(up, "a strategy is served", w.detail);
+    keel_verdict_why(up, "a strategy is served", w.detail);
     if (up) {
         run_one(&w, "a second without risk: exposure may only fall", reducing);
         run_one(&w, "five seconds without risk: nothing is traded", halted);
-        verdict(keel_cluster_revive(&w.c) == 0, "nobody died by himself", "");
+        keel_verdict_why(keel_cluster_revive(&w.c) == 0, "nobody died by himself", "");
     }
     if (w.delta.says != NULL)
         keel_caller_close(&w.delta);
     zmq_ctx_term(w.ctx);
     keel_cluster_down(&w.c);
-    if (failed == 0)
+    if (!keel_verdicts_failed())
         keel_cluster_remove(&w.c);
     else
         printf("  kept: %s\n", w.c.dir);
-    printf("%d passed, %d failed\n", passed, failed);
-    return failed > 0;
+    return keel_verdicts_end();
 }

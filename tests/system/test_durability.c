@@ -1,6 +1,7 @@
 /* R1 as it runs: the log syncs every write, the books are committed with synchronous=FULL, and a
  * record waits for the log's answer: an answer held back by 200 ms holds back every record by as
  * much. Plain main: ends with "N passed, N failed". */
+#include "tests/support/verdict.h"
 #include "tests/support/world/cluster.h"
 #include "tests/support/world/proxy.h"
 
@@ -13,18 +14,6 @@ enum { ROWS = 8, HOLD_MS = 200, SEEN_MAX = KEEL_PROXY_SEEN };
 
 static const char *const watched[] = {"v1.order.main.", "v1.plandone.main.", "v1.trading.main."};
 enum { WATCHED = sizeof watched / sizeof watched[0] };
-
-static int passed, failed;
-
-static void verdict(bool ok, const char *what)
-{
-    printf("%s %s\n", ok ? "ok  " : "FAIL", what);
-    fflush(stdout);
-    if (ok)
-        passed++;
-    else
-        failed++;
-}
 
 /* ---- what is asked of the running system ---- */
 
@@ -43,13 +32,13 @@ static void check_settings(const keel_cluster *c)
 {
     char answer[256];
     ask_redis(c->redis[0].socket, "CONFIG GET appendfsync\r\n", answer, sizeof answer);
-    verdict(strstr(answer, "always") != NULL, "the log runs with appendfsync always");
+    keel_verdict(strstr(answer, "always") != NULL, "the log runs with appendfsync always");
     ask_redis(c->redis[0].socket, "CONFIG GET appendonly\r\n", answer, sizeof answer);
-    verdict(strstr(answer, "yes") != NULL, "and with an append-only file");
+    keel_verdict(strstr(answer, "yes") != NULL, "and with an append-only file");
     const uint64_t full = keel_cluster_counter(c, "ledger", "opened_sync_full");
     const uint64_t other = keel_cluster_counter(c, "ledger", "opened_unsynced");
-    verdict(full >= 1 && full != UINT64_MAX && other == 0,
-            "the ledger's connection says synchronous=FULL");
+    keel_verdict(full >= 1 && full != UINT64_MAX && other == 0,
+                 "the ledger's connection says synchronous=FULL");
 }
 
 /* publish_ns of the k-th message of each watched topic, from the journals. */
@@ -68,7 +57,7 @@ static void check_holding(const keel_cluster *c, keel_proxy *p)
         printf("  %s %d records, the earliest left %lld ms after the log was asked\n", watched[w],
                m, m > 0 ? (long long)(least / 1000000) : -1);
         snprintf(text, sizeof text, "%s leaves only after the log's answer", watched[w]);
-        verdict(m >= ROWS - 1 && least >= HOLD_MS * INT64_C(1000000), text);
+        keel_verdict(m >= ROWS - 1 && least >= HOLD_MS * INT64_C(1000000), text);
     }
 }
 
@@ -85,12 +74,11 @@ int main(void)
     keel_cluster_up(&c);
     for (int i = 0; i < 300 && !keel_cluster_watch(&c, 100); i++) {
     }
-    verdict(keel_cluster_done(&c), "the run comes to its end behind a slow log");
+    keel_verdict(keel_cluster_done(&c), "the run comes to its end behind a slow log");
     check_settings(&c);
     keel_cluster_down(&c);
     check_holding(&c, p);
     keel_proxy_stop(&p);
     keel_cluster_remove(&c);
-    printf("%d passed, %d failed\n", passed, failed);
-    return failed > 0;
+    return keel_verdicts_end();
 }

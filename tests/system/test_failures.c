@@ -9,6 +9,7 @@
  * failed". */
 #include "common/base/timefmt.h"
 #include "common/wire/wire.h"
+#include "tests/support/verdict.h"
 #include "tests/support/world/cluster.h"
 
 #include <errno.h>
@@ -46,18 +47,6 @@ typedef struct world {
     keel_cluster c;
     char detail[512]; /* why the scenario failed */
 } world;
-
-static int passed, failed;
-
-static void verdict(bool ok, const char *what, const char *detail)
-{
-    printf("%s %s%s%s\n", ok ? "ok  " : "FAIL", what, detail[0] != '\0' ? ": " : "", detail);
-    fflush(stdout);
-    if (ok)
-        passed++;
-    else
-        failed++;
-}
 
 static bool fails(world *w, const char *what)
 {
@@ -708,10 +697,10 @@ static void compare(const world *calm, const world *hit)
     const int n = keel_payloads_differ(a, b, first, sizeof first);
     snprintf(text, sizeof text, "%d payloads, %d conflicts %s", keel_payloads_n(a),
              keel_payloads_conflicts(b), first);
-    verdict(n == 0 && keel_payloads_conflicts(b) == 0 && keel_payloads_n(a) > ROWS,
-            "every payload is that of the undisturbed run", text);
-    verdict(strlen(books_a) > 1000 && strcmp(books_a, books_b) == 0,
-            "the books are those of the undisturbed run, to the last unit", "");
+    keel_verdict_why(n == 0 && keel_payloads_conflicts(b) == 0 && keel_payloads_n(a) > ROWS,
+                     "every payload is that of the undisturbed run", text);
+    keel_verdict_why(strlen(books_a) > 1000 && strcmp(books_a, books_b) == 0,
+                     "the books are those of the undisturbed run, to the last unit", "");
     free(books_a);
     free(books_b);
     keel_payloads_free(&a);
@@ -765,34 +754,33 @@ int main(void)
     const int64_t start = keel_test_mono_ms();
     setvbuf(stdout, NULL, _IOLBF, 0); /* children inherit what is not written yet */
     keel_cluster_start(&calm.c, ROWS, "", true);
-    verdict(finish(&calm), "the undisturbed run ends", calm.detail);
+    keel_verdict_why(finish(&calm), "the undisturbed run ends", calm.detail);
     keel_cluster_down(&calm.c);
     printf("  %lld ms\n", (long long)(keel_test_mono_ms() - start));
     keel_cluster_start(&hit.c, ROWS, "", true);
-    verdict(goes_on(&hit), "the run starts", hit.detail);
+    keel_verdict_why(goes_on(&hit), "the run starts", hit.detail);
     for (size_t i = 0; i < sizeof scenarios / sizeof scenarios[0]; i++) {
         const int64_t from = keel_test_mono_ms();
         if (only != NULL && strstr(scenarios[i].name, only) == NULL)
             continue;
         hit.detail[0] = '\0';
         const bool ok = !keel_cluster_done(&hit.c) && scenarios[i].run(&hit);
-        verdict(ok, scenarios[i].name, hit.detail);
+        keel_verdict_why(ok, scenarios[i].name, hit.detail);
         printf("  %lld ms, step %llu\n", (long long)(keel_test_mono_ms() - from),
                (unsigned long long)keel_cluster_step(&hit.c));
     }
     hit.detail[0] = '\0';
-    verdict(finish(&hit), "the disturbed run ends", hit.detail);
+    keel_verdict_why(finish(&hit), "the disturbed run ends", hit.detail);
     keel_cluster_down(&hit.c);
     compare(&calm, &hit);
     keel_cluster_start(&full.c, SHORT_ROWS, "", false);
-    verdict(books_disk_full(&full, &calm), "books' disk full", full.detail);
-    if (failed == 0) {
+    keel_verdict_why(books_disk_full(&full, &calm), "books' disk full", full.detail);
+    if (!keel_verdicts_failed()) {
         keel_cluster_remove(&calm.c);
         keel_cluster_remove(&hit.c);
         keel_cluster_remove(&full.c);
     } else {
         printf("  kept: %s %s %s\n", calm.c.dir, hit.c.dir, full.c.dir);
     }
-    printf("%d passed, %d failed\n", passed, failed);
-    return failed > 0;
+    return keel_verdicts_end();
 }

@@ -6,6 +6,7 @@
  * counted from what really happened. KEEL_LONG=1: many more. Plain main: ends with "N passed, N
  * failed". */
 #include "common/base/rng.h"
+#include "tests/support/verdict.h"
 #include "tests/support/world/cluster.h"
 
 #include <signal.h>
@@ -27,18 +28,6 @@ typedef struct tally {
     int strikes;
     int other_down; /* deaths while another process was down */
 } tally;
-
-static int passed, failed;
-
-static void verdict(bool ok, const char *what)
-{
-    printf("%s %s\n", ok ? "ok  " : "FAIL", what);
-    fflush(stdout);
-    if (ok)
-        passed++;
-    else
-        failed++;
-}
 
 /* Wait for a death that was armed; false when the run ended, or it did not come, first. */
 static bool wait_death(keel_cluster *c, int i, int ms)
@@ -141,7 +130,7 @@ static void one_round(keel_cluster *c, keel_rng *rng, tally *t)
             strike_redis(c, rng, t, stops % 2);
         keel_cluster_watch(c, 20);
         if (keel_cluster_revive(c) > 0)
-            verdict(false, "a service died by itself");
+            keel_verdict(false, "a service died by itself");
     }
 }
 
@@ -164,23 +153,24 @@ static void check_tally(const tally *t)
             all = all && t->hits[i][s] > 0;
     for (int i = 0; i < KEEL_CLUSTER_ALL; i++)
         stopped = stopped && t->stops[i] > 0;
-    verdict(all, "every stage of every process was hit");
-    verdict(stopped, "every process was stopped and continued");
-    verdict(t->strikes >= STRIKES_MIN, "at least 60 strikes");
-    verdict(t->other_down >= OTHER_DOWN_MIN, "at least 15 deaths while another process was down");
+    keel_verdict(all, "every stage of every process was hit");
+    keel_verdict(stopped, "every process was stopped and continued");
+    keel_verdict(t->strikes >= STRIKES_MIN, "at least 60 strikes");
+    keel_verdict(t->other_down >= OTHER_DOWN_MIN,
+                 "at least 15 deaths while another process was down");
 }
 
 static void finish(keel_cluster *c, int seconds)
 {
     for (int i = 0; i < seconds * 10 && !keel_cluster_watch(c, 100); i++)
         if (keel_cluster_revive(c) > 0)
-            verdict(false, "a service died by itself");
+            keel_verdict(false, "a service died by itself");
     if (!keel_cluster_done(c))
         for (int i = 0; i < KEEL_CLUSTER_SERVICES; i++)
             printf("  %s: step %llu, awaits '%s', state %d %s\n", keel_cluster_name(i),
                    (unsigned long long)c->beats[i].step_done, c->beats[i].awaited,
                    c->beats[i].state, c->beats[i].why);
-    verdict(keel_cluster_done(c), "the run comes to its end");
+    keel_verdict(keel_cluster_done(c), "the run comes to its end");
     keel_cluster_down(c);
 }
 
@@ -210,19 +200,19 @@ int main(void)
     const int n = keel_payloads_differ(a, b, first, sizeof first);
     printf("  %d payloads, %d rebalances, %d fills %s\n", keel_payloads_n(a),
            keel_payloads_of(a, "v1.alloc.approved."), keel_payloads_of(a, "v1.fill."), first);
-    verdict(n == 0 && keel_payloads_conflicts(b) == 0, "every payload is that of the calm run");
-    verdict(keel_payloads_of(a, "v1.alloc.approved.") >= 200 &&
-                keel_payloads_of(a, "v1.fill.") >= 1000,
-            "it holds 200 rebalances and 1000 fills");
+    keel_verdict(n == 0 && keel_payloads_conflicts(b) == 0,
+                 "every payload is that of the calm run");
+    keel_verdict(keel_payloads_of(a, "v1.alloc.approved.") >= 200 &&
+                     keel_payloads_of(a, "v1.fill.") >= 1000,
+                 "it holds 200 rebalances and 1000 fills");
     char *books_a = keel_cluster_books(&calm), *books_b = keel_cluster_books(&hit);
-    verdict(strlen(books_a) > 1000 && strcmp(books_a, books_b) == 0,
-            "the books are those of the calm run, to the last unit");
+    keel_verdict(strlen(books_a) > 1000 && strcmp(books_a, books_b) == 0,
+                 "the books are those of the calm run, to the last unit");
     free(books_a);
     free(books_b);
     keel_payloads_free(&a);
     keel_payloads_free(&b);
     keel_cluster_remove(&calm);
     keel_cluster_remove(&hit);
-    printf("%d passed, %d failed\n", passed, failed);
-    return failed > 0;
+    return keel_verdicts_end();
 }

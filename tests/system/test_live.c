@@ -4,6 +4,7 @@
  * KEEL_LONG=1: ten minutes. Plain main: ends with "N passed, N failed". */
 #include "common/base/rng.h"
 #include "services/cli/ledger_check.h"
+#include "tests/support/verdict.h"
 #include "tests/support/world/cluster.h"
 
 #include <signal.h>
@@ -11,18 +12,6 @@
 #include <stdlib.h>
 
 enum { WINDOW_MS = 10000, FREE_MS = 3500, PACE_MS = 20 };
-
-static int passed, failed;
-
-static void verdict(bool ok, const char *what)
-{
-    printf("%s %s\n", ok ? "ok  " : "FAIL", what);
-    fflush(stdout);
-    if (ok)
-        passed++;
-    else
-        failed++;
-}
 
 static void strike(keel_cluster *c, keel_rng *rng)
 {
@@ -56,7 +45,7 @@ int main(void)
     keel_cluster_override(&c, "run.pace", "20ms");
     keel_cluster_up(&c);
     keel_cluster_watch(&c, 2000);
-    verdict(ledger_step(&c) > 20, "steps close by the clock");
+    keel_verdict(ledger_step(&c) > 20, "steps close by the clock");
     for (int w = 0; w < windows; w++) {
         const int64_t start = keel_test_mono_ms();
         while (keel_test_mono_ms() - start < WINDOW_MS - FREE_MS) {
@@ -73,12 +62,12 @@ int main(void)
     }
     printf("  %d strikes, %llu services died by themselves\n", strikes,
            (unsigned long long)c.restarts);
-    verdict(alive == windows, "every window with fault-free seconds closes steps");
-    verdict(c.restarts == 0, "nobody died by himself");
+    keel_verdict(alive == windows, "every window with fault-free seconds closes steps");
+    keel_verdict(c.restarts == 0, "nobody died by himself");
     keel_cluster_down(&c);
     snprintf(path, sizeof path, "%s/books.sqlite", c.dir);
-    verdict(keel_ledger_check(path, stdout, false) == 0, "the books are explained by their fills");
+    keel_verdict(keel_ledger_check(path, stdout, false) == 0,
+                 "the books are explained by their fills");
     keel_cluster_remove(&c);
-    printf("%d passed, %d failed\n", passed, failed);
-    return failed > 0;
+    return keel_verdicts_end();
 }

@@ -10,6 +10,7 @@
 #include "common/wire/wire.h"
 #include "services/backtest/apps.h"
 #include "tests/support/data.h"
+#include "tests/support/verdict.h"
 #include "tests/support/world/cluster.h"
 
 #include <stdio.h>
@@ -17,18 +18,6 @@
 #include <string.h>
 
 enum { ROWS = 1500, COIN_ROWS = 5000, REBALANCES_MIN = 200, FILLS_MIN = 1000, DECISIONS_MIN = 200 };
-
-static int passed, failed;
-
-static void verdict(bool ok, const char *what)
-{
-    printf("%s %s\n", ok ? "ok  " : "FAIL", what);
-    fflush(stdout);
-    if (ok)
-        passed++;
-    else
-        failed++;
-}
 
 static void tap(void *arg, const char *service, const char *topic, const uint8_t *frame, size_t len)
 {
@@ -166,14 +155,15 @@ static void compare(const keel_payloads *a, const keel_payloads *b, uint64_t ste
            keel_payloads_of(a, "v1.alloc.approved."), keel_payloads_of(a, "v1.fill."),
            n > 0 ? "; " : "", first);
     snprintf(text, sizeof text, "%s: payloads equal, byte for byte", what);
-    verdict(n == 0 && keel_payloads_conflicts(a) == 0 && keel_payloads_conflicts(b) == 0, text);
+    keel_verdict(n == 0 && keel_payloads_conflicts(a) == 0 && keel_payloads_conflicts(b) == 0,
+                 text);
     snprintf(text, sizeof text, "%s: %d rebalances and %d fills at least, in every tenth", what,
              REBALANCES_MIN, FILLS_MIN);
-    verdict(keel_payloads_of(a, "v1.alloc.approved.") >= REBALANCES_MIN &&
-                keel_payloads_of(a, "v1.fill.") >= FILLS_MIN &&
-                keel_payloads_in_every_tenth(a, "v1.alloc.approved.", steps) &&
-                keel_payloads_in_every_tenth(a, "v1.fill.", steps),
-            text);
+    keel_verdict(keel_payloads_of(a, "v1.alloc.approved.") >= REBALANCES_MIN &&
+                     keel_payloads_of(a, "v1.fill.") >= FILLS_MIN &&
+                     keel_payloads_in_every_tenth(a, "v1.alloc.approved.", steps) &&
+                     keel_payloads_in_every_tenth(a, "v1.fill.", steps),
+                 text);
 }
 
 static int64_t still(void *arg)
@@ -215,7 +205,8 @@ static void replay_all(const keel_cluster *c)
     if (system(command) != 0)
         abort();
     printf("  %llu payloads reproduced\n", (unsigned long long)reproduced);
-    verdict(ok && differing == 0 && reproduced > 0, "J2: every journal reproduces its payloads");
+    keel_verdict(ok && differing == 0 && reproduced > 0,
+                 "J2: every journal reproduces its payloads");
 }
 
 /* A comparison that cannot fail proves nothing. */
@@ -223,15 +214,16 @@ static void try_the_comparison(keel_payloads *host, const keel_payloads *process
 {
     char first[128];
     keel_payloads_spoil(host, 77);
-    verdict(keel_payloads_differ(processes, host, first, sizeof first) > 0,
-            "one bit of one payload is noticed");
+    keel_verdict(keel_payloads_differ(processes, host, first, sizeof first) > 0,
+                 "one bit of one payload is noticed");
     keel_payloads_spoil(host, 77);
-    verdict(keel_payloads_differ(processes, host, first, sizeof first) == 0, "and mended again");
-    verdict(keel_payloads_of(processes, "v1.step.") >= KEEL_CLUSTER_SERVICES * ROWS,
-            "every StepEnd is compared");
+    keel_verdict(keel_payloads_differ(processes, host, first, sizeof first) == 0,
+                 "and mended again");
+    keel_verdict(keel_payloads_of(processes, "v1.step.") >= KEEL_CLUSTER_SERVICES * ROWS,
+                 "every StepEnd is compared");
     keel_payloads_remove_one(host, "v1.step.risk.");
-    verdict(keel_payloads_differ(processes, host, first, sizeof first) > 0,
-            "one missing StepEnd is noticed");
+    keel_verdict(keel_payloads_differ(processes, host, first, sizeof first) > 0,
+                 "one missing StepEnd is noticed");
 }
 
 /* Execution that fills the row before it plans: two entries of its line changed places. */
@@ -258,8 +250,8 @@ static void swap_two_handlers(const keel_cluster *c, const keel_payloads *proces
     keel_twin *signals = recorded_signals(c);
     keel_payloads *other = in_process(c->dir, c->rows, specs, signals);
     keel_twin_free(&signals);
-    verdict(keel_payloads_differ(processes, other, first, sizeof first) > 0,
-            "two handlers in another order are noticed");
+    keel_verdict(keel_payloads_differ(processes, other, first, sizeof first) > 0,
+                 "two handlers in another order are noticed");
     keel_payloads_free(&other);
 }
 
@@ -268,10 +260,10 @@ static void run_processes(keel_cluster *c, int seconds)
     const int64_t start = keel_test_mono_ms();
     for (int i = 0; i < seconds * 10 && !keel_cluster_watch(c, 100); i++)
         if (keel_cluster_revive(c) > 0)
-            verdict(false, "a service died by itself");
+            keel_verdict(false, "a service died by itself");
     printf("  %llu steps in %lld ms\n", (unsigned long long)keel_cluster_step(c),
            (long long)(keel_test_mono_ms() - start));
-    verdict(keel_cluster_done(c), "the processes come to the end");
+    keel_verdict(keel_cluster_done(c), "the processes come to the end");
     keel_cluster_down(c);
 }
 
@@ -283,9 +275,9 @@ static void compare_signals(const keel_payloads *processes, const char *what)
            keel_payloads_of(processes, "v1.riskcheck."));
     snprintf(text, sizeof text, "%s: %d decisions at least, answers as many as questions", what,
              DECISIONS_MIN);
-    verdict(decisions >= DECISIONS_MIN && keel_payloads_of(processes, "v1.verdict.") ==
-                                              keel_payloads_of(processes, "v1.riskcheck."),
-            text);
+    keel_verdict(decisions >= DECISIONS_MIN && keel_payloads_of(processes, "v1.verdict.") ==
+                                                   keel_payloads_of(processes, "v1.riskcheck."),
+                 text);
 }
 
 #define SHARES "capital: {core: 0.6, momentum: 0.1, meanreversion: 0.1, breakout: 0.1}\n"
@@ -341,6 +333,5 @@ int main(void)
 {
     simulated();
     coins();
-    printf("%d passed, %d failed\n", passed, failed);
-    return failed > 0;
+    return keel_verdicts_end();
 }

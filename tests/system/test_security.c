@@ -7,6 +7,7 @@
  * with "N passed, N failed". */
 #include "common/wire/wire.h"
 #include "services/relay/zap.h"
+#include "tests/support/verdict.h"
 #include "tests/support/world/siege.h"
 
 #include <arpa/inet.h>
@@ -32,15 +33,11 @@ enum {
     FLOOD_PER_MS = 100,
 };
 
-static int passed, failed;
-
 static void verdict(bool ok, const char *how, const char *what, const char *detail)
 {
-    printf("%s %s %s%s%s\n", ok ? "ok  " : "FAIL", how, what, detail[0] != '\0' ? ": " : "",
-           detail);
-    fflush(stdout);
-    passed += ok;
-    failed += !ok;
+    char text[256];
+    snprintf(text, sizeof text, "%s %s", how, what);
+    keel_verdict_why(ok, text, detail);
 }
 
 /* ---- scenarios ---- */
@@ -685,9 +682,8 @@ int main(void)
     if (up)
         run_all(&w);
     if (up && w.relay > 0) {
-        const int status = siege_close(&w, failed > 0);
+        const int status = siege_close(&w, keel_verdicts_failed());
         verdict(WIFEXITED(status) && WEXITSTATUS(status) == 0, "   ", "it stops when told", "");
     }
-    printf("%d passed, %d failed\n", passed, failed);
-    return failed > 0;
+    return keel_verdicts_end();
 }

@@ -9,6 +9,7 @@
  * failed". */
 #include "common/base/timefmt.h"
 #include "common/client/strategy.h"
+#include "tests/support/verdict.h"
 #include "tests/support/world/proxy.h"
 #include "tests/support/world/scene.h"
 
@@ -54,16 +55,6 @@ typedef struct world {
     keel_scene s;
     char detail[512];
 } world;
-
-static int passed, failed;
-
-static void verdict(bool ok, const char *what, const char *detail)
-{
-    printf("%s %s%s%s\n", ok ? "ok  " : "FAIL", what, detail[0] != '\0' ? ": " : "", detail);
-    fflush(stdout);
-    passed += ok;
-    failed += !ok;
-}
 
 static int64_t wall_ns(void)
 {
@@ -508,7 +499,7 @@ static void run_all(world *w)
             continue;
         w->detail[0] = '\0';
         const bool ok = scenarios[i].run(w);
-        verdict(ok, scenarios[i].name, w->detail);
+        keel_verdict_why(ok, scenarios[i].name, w->detail);
         printf("  %lld ms, step %llu, %llu acknowledged\n", (long long)(keel_test_mono_ms() - from),
                (unsigned long long)keel_cluster_step(&w->s.c), (unsigned long long)w->s.said.acks);
     }
@@ -533,22 +524,21 @@ int main(void)
     keel_scene_prepare(&w.s, &cfg);
     keel_cluster_up(&w.s.c);
     const bool up = flows(&w);
-    verdict(up, "signals are acknowledged, decided and filled", w.detail);
+    keel_verdict_why(up, "signals are acknowledged, decided and filled", w.detail);
     if (up) {
         run_all(&w);
         const bool drained = keel_scene_drain(&w.s, DRAIN_MS);
-        verdict(drained, "every client gets rid of all it has said", "");
+        keel_verdict_why(drained, "every client gets rid of all it has said", "");
         printf("  %zu receipts, %zu decisions, %zu fills; %llu acknowledged, joined %llu, cut off "
                "%llu\n",
                w.s.log.receipts_n, w.s.log.decisions_n, w.s.log.fills_n,
                (unsigned long long)w.s.said.acks, (unsigned long long)w.s.said.joined,
                (unsigned long long)w.s.said.cut_off);
-        (void)keel_scene_audit(&w.s, verdict);
-        verdict(w.s.said.superseded == 0 && w.s.said.refused == 0 && w.s.c.restarts == 0,
-                "no other client was refused, and nobody died by himself", "");
+        (void)keel_scene_audit(&w.s, keel_verdict_why);
+        keel_verdict_why(w.s.said.superseded == 0 && w.s.said.refused == 0 && w.s.c.restarts == 0,
+                         "no other client was refused, and nobody died by himself", "");
     }
-    keel_scene_end(&w.s, failed > 0);
+    keel_scene_end(&w.s, keel_verdicts_failed());
     printf("  %lld ms\n", (long long)(keel_test_mono_ms() - start_ms));
-    printf("%d passed, %d failed\n", passed, failed);
-    return failed > 0;
+    return keel_verdicts_end();
 }

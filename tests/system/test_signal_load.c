@@ -11,6 +11,7 @@
 #include "common/base/timefmt.h"
 #include "common/client/strategy.h"
 #include "common/keys/keys.h"
+#include "tests/support/verdict.h"
 #include "tests/support/world/caller.h"
 #include "tests/support/world/cluster.h"
 
@@ -41,16 +42,6 @@ enum {
     AGAIN_MS = 1000,
     MANY_MS = 180000,
 };
-
-static int passed, failed;
-
-static void verdict(bool ok, const char *what, const char *detail)
-{
-    printf("%s %s%s%s\n", ok ? "ok  " : "FAIL", what, detail[0] != '\0' ? ": " : "", detail);
-    fflush(stdout);
-    passed += ok;
-    failed += !ok;
-}
 
 static bool is_long(void)
 {
@@ -249,13 +240,15 @@ static void judge_load(keel_cluster *c, load *fast, load *flood)
     snprintf(text, sizeof text, "%d of %d decided, p50 %lld, p99 %lld, longest %lld ms", decided, n,
              (long long)took[decided / 2], (long long)p99,
              (long long)took[decided > 0 ? decided - 1 : 0]);
-    verdict(decided == n && took[decided / 2] < DECIDED_MS && took[decided - 1] < LONGEST_MS,
-            "the calm one's signals are decided, half of them in a second", text);
-    verdict(atomic_load(&fast->acked) > 0 && atomic_load(&flood->acked) > 0,
-            "the fast ones are served too", "");
+    keel_verdict_why(decided == n && took[decided / 2] < DECIDED_MS &&
+                         took[decided - 1] < LONGEST_MS,
+                     "the calm one's signals are decided, half of them in a second", text);
+    keel_verdict_why(atomic_load(&fast->acked) > 0 && atomic_load(&flood->acked) > 0,
+                     "the fast ones are served too", "");
     for (int i = 0; i < 3; i++) {
         snprintf(text, sizeof text, "%ld MiB, then %ld MiB", before[i] / 1024, after[i] / 1024);
-        verdict((after[i] - before[i]) / 1024 < GROWTH_MIB, keel_cluster_name(places[i]), text);
+        keel_verdict_why((after[i] - before[i]) / 1024 < GROWTH_MIB, keel_cluster_name(places[i]),
+                         text);
     }
 }
 
@@ -278,11 +271,11 @@ static void loaded(void)
     warm_up(&c);
     void *ctx = zmq_ctx_new();
     keel_client *operator_ = keel_operator_open(c.dir);
-    verdict(operator_ != NULL && stuck_reader(c.dir, ctx, &stuck) != NULL,
-            "a reader that never reads comes in", "");
+    keel_verdict_why(operator_ != NULL && stuck_reader(c.dir, ctx, &stuck) != NULL,
+                     "a reader that never reads comes in", "");
     judge_load(&c, &fast, &flood);
     const bool well = all_run(&c);
-    verdict(well, "every service runs as before", "");
+    keel_verdict_why(well, "every service runs as before", "");
     keel_client_close(&operator_);
     keel_caller_close(&stuck);
     zmq_ctx_term(ctx);
@@ -371,12 +364,12 @@ static void judge_many(keel_cluster *c, keel_caller *all, int n)
              (long long)(keel_test_mono_ms() - from), before / 1024,
              resident_kib(c->pids[COORDINATOR]) / 1024, relay / 1024,
              resident_kib(c->pids[RELAY]) / 1024);
-    verdict(done == n, "every signal is acknowledged and decided", text);
+    keel_verdict_why(done == n, "every signal is acknowledged and decided", text);
     for (int code = 0; code < 256; code++)
         if (by_code[code] > 0)
             printf("  %s %d\n", keel_reason_name((keel_reason_code)code), by_code[code]);
     snprintf(text, sizeof text, "%d of %d", once, n);
-    verdict(once == n, "and decided exactly once", text);
+    keel_verdict_why(once == n, "and decided exactly once", text);
 }
 
 static void many(void)
@@ -406,10 +399,10 @@ static void many(void)
     }
     snprintf(text, sizeof text, "%d of %d in %lld ms, %d configured", joined, n,
              (long long)(keel_test_mono_ms() - from), CONFIGURED);
-    verdict(joined == n, "all clients come in", text);
+    keel_verdict_why(joined == n, "all clients come in", text);
     judge_many(&c, all, joined == n ? n : 0);
     const bool well = all_run(&c);
-    verdict(well, "every service runs as before", "");
+    keel_verdict_why(well, "every service runs as before", "");
     for (int i = 0; i < n; i++)
         if (all[i].says != NULL)
             keel_caller_close(&all[i]);
@@ -434,6 +427,5 @@ int main(int argc, char **argv)
     if (only[0] == '\0' || strcmp(only, "many") == 0)
         many();
     printf("  %lld ms\n", (long long)(keel_test_mono_ms() - start));
-    printf("%d passed, %d failed\n", passed, failed);
-    return failed > 0;
+    return keel_verdicts_end();
 }

@@ -12,6 +12,7 @@
  * KEEL_SEED=n: another seed. Plain main: ends with "N passed, N failed". */
 #include "common/base/rng.h"
 #include "services/cli/ledger_check.h"
+#include "tests/support/verdict.h"
 #include "tests/support/world/audit.h"
 #include "tests/support/world/cluster.h"
 
@@ -44,18 +45,6 @@ enum {
 };
 
 static const char *const strategies[STRATEGIES] = {"alpha", "beta", "gamma"};
-static int passed, failed;
-
-static void verdict(bool ok, const char *what)
-{
-    printf("%s %s\n", ok ? "ok  " : "FAIL", what);
-    fflush(stdout);
-    if (ok)
-        passed++;
-    else
-        failed++;
-}
-
 /* ---- a scene ---- */
 
 typedef struct scene {
@@ -270,7 +259,7 @@ static void judge(int n, const keel_audit *a, const char *what)
 {
     if (n > 0)
         printf("  %d times; the first: %s\n", n, a->first);
-    verdict(n == 0, what);
+    keel_verdict(n == 0, what);
 }
 
 /* Everything is held against everything. */
@@ -289,11 +278,12 @@ static void audit(scene *s)
     judge(keel_audit_plans(&a), &a, "every intent is planned, or replaced, once");
     judge(keel_audit_fills(&a), &a, "nothing is filled twice");
     judge(keel_audit_watcher(&a), &a, "the watcher's last portfolio state is the ledger's");
-    verdict(keel_ledger_check(books, stdout, false) == 0, "the books are explained by their fills");
-    verdict(s->log.unreadable == 0 && s->said.broken_lines <= (uint64_t)s->kills_n,
-            "the log and the histories can be read");
-    verdict(s->c.restarts == 0, "nobody died by himself");
-    verdict(s->said.superseded == 0 && s->said.refused == 0, "no client was refused");
+    keel_verdict(keel_ledger_check(books, stdout, false) == 0,
+                 "the books are explained by their fills");
+    keel_verdict(s->log.unreadable == 0 && s->said.broken_lines <= (uint64_t)s->kills_n,
+                 "the log and the histories can be read");
+    keel_verdict(s->c.restarts == 0, "nobody died by himself");
+    keel_verdict(s->said.superseded == 0 && s->said.refused == 0, "no client was refused");
 }
 
 /* ---- live ---- */
@@ -317,7 +307,7 @@ static void drain(scene *s, int ms)
     tend(s, 1500);
     if (!drained)
         print_standstill(s);
-    verdict(drained, "every client gets rid of all it has said");
+    keel_verdict(drained, "every client gets rid of all it has said");
 }
 
 static bool window(scene *s, int number)
@@ -363,7 +353,7 @@ static void live(uint64_t seed, int windows, int factor)
     s.rng = keel_rng_seeded(seed);
     s.targets = getenv("KEEL_TARGETS") != NULL ? strtoull(getenv("KEEL_TARGETS"), NULL, 0) : 0;
     begin(&s, false, 10000000, "always", 0);
-    verdict(comes_to_life(&s), "signals are acknowledged and fill");
+    keel_verdict(comes_to_life(&s), "signals are acknowledged and fill");
     for (int w = 1; w <= windows; w++)
         alive += window(&s, w);
     drain(&s, DRAIN_MS);
@@ -371,13 +361,13 @@ static void live(uint64_t seed, int windows, int factor)
     print_decisions(&s);
     for (int i = 0; i < keel_cluster_places(&s.c); i++)
         hit += s.kills[i] > 0 && s.stops[i] > 0;
-    verdict(alive == windows, "every window with fault-free seconds acknowledges and fills");
-    verdict(s.kills_n >= KILLS_MIN * factor, "200 kills, or ten times as many");
-    verdict(hit == keel_cluster_places(&s.c), "every process was killed and stopped");
-    verdict(s.said.acks >= (uint64_t)ACKS_MIN * (uint64_t)factor,
-            "50,000 acknowledged, or ten times");
-    verdict(s.log.strategy_fills >= (uint64_t)FILLS_MIN * (uint64_t)factor,
-            "500 fills, or ten times as many");
+    keel_verdict(alive == windows, "every window with fault-free seconds acknowledges and fills");
+    keel_verdict(s.kills_n >= KILLS_MIN * factor, "200 kills, or ten times as many");
+    keel_verdict(hit == keel_cluster_places(&s.c), "every process was killed and stopped");
+    keel_verdict(s.said.acks >= (uint64_t)ACKS_MIN * (uint64_t)factor,
+                 "50,000 acknowledged, or ten times");
+    keel_verdict(s.log.strategy_fills >= (uint64_t)FILLS_MIN * (uint64_t)factor,
+                 "500 fills, or ten times as many");
     audit(&s);
     end(&s);
 }
@@ -420,7 +410,7 @@ static int run_mutant(const mutation *m, uint64_t seed)
     s.rng = keel_rng_seeded(seed);
     s.targets = m->targets;
     begin(&s, false, 10000000, m->fsync, m->without);
-    verdict(comes_to_life(&s), "signals are acknowledged and fill");
+    keel_verdict(comes_to_life(&s), "signals are acknowledged and fill");
     const int64_t until = keel_test_mono_ms() + MUTANT_MS;
     while (keel_test_mono_ms() < until) {
         strike(&s);
@@ -432,7 +422,7 @@ static int run_mutant(const mutation *m, uint64_t seed)
     print_decisions(&s);
     audit(&s);
     end(&s);
-    return failed > 0;
+    return keel_verdicts_failed();
 }
 
 /* Its output is shown where it surprises. */
@@ -454,7 +444,7 @@ static void judge_mutant(const mutation *m, const char *path, int status)
         fclose(f);
     snprintf(what, sizeof what, "%s: %s", m->name,
              m->must_fail != NULL ? "found out" : "the same scene passes");
-    verdict(ok, what);
+    keel_verdict(ok, what);
 }
 
 static void mutate(const mutation *m)
@@ -493,7 +483,7 @@ static void run_to_the_end(scene *s, int kills)
     keel_history_poll(&s->said);
     if (!keel_cluster_done(&s->c))
         print_standstill(s);
-    verdict(keel_cluster_done(&s->c), "the run comes to its end");
+    keel_verdict(keel_cluster_done(&s->c), "the run comes to its end");
 }
 
 /* The next decision that is not about a repeat; NULL after the last. A client that begins again in
@@ -540,12 +530,12 @@ static void lockstep(uint64_t seed)
     char *books_hit = keel_cluster_money(&hit.c);
     for (int i = 0; i < STRATEGIES; i++)
         closed = closed && hit.said.closed_step[i] == LOCKSTEP_ROWS;
-    verdict(closed, "every strategy has closed every step");
-    verdict(hit.kills_n >= LOCKSTEP_KILLS / 2, "20 kills on the way");
-    verdict(calm.log.decisions_n > 1000 && same_decisions(&calm.log, &hit.log),
-            "every decision is that of the calm run");
-    verdict(strlen(books_calm) > 1000 && strcmp(books_calm, books_hit) == 0,
-            "the books are those of the calm run, to the last unit");
+    keel_verdict(closed, "every strategy has closed every step");
+    keel_verdict(hit.kills_n >= LOCKSTEP_KILLS / 2, "20 kills on the way");
+    keel_verdict(calm.log.decisions_n > 1000 && same_decisions(&calm.log, &hit.log),
+                 "every decision is that of the calm run");
+    keel_verdict(strlen(books_calm) > 1000 && strcmp(books_calm, books_hit) == 0,
+                 "the books are those of the calm run, to the last unit");
     free(books_calm);
     free(books_hit);
     audit(&hit);
@@ -572,6 +562,5 @@ int main(int argc, char **argv)
              factor);
     for (int m = 0; m < MUTATIONS && (only[0] == '\0' || strcmp(only, "mutations") == 0); m++)
         mutate(&mutations[m]);
-    printf("%d passed, %d failed\n", passed, failed);
-    return failed > 0;
+    return keel_verdicts_end();
 }

@@ -1,6 +1,7 @@
 /* In lockstep waiting is the flow control: SIGSTOP of any one process of the line stops all
  * steps, and within 2 s the others' heartbeats name it. A stopped log does too, and is named as
  * such. Plain main: ends with "N passed, N failed". */
+#include "tests/support/verdict.h"
 #include "tests/support/world/cluster.h"
 
 #include <signal.h>
@@ -8,18 +9,6 @@
 #include <string.h>
 
 enum { ROWS = 100000, NAMED_MS = 2000 };
-
-static int passed, failed;
-
-static void verdict(bool ok, const char *what, const char *who)
-{
-    printf("%s %s: %s\n", ok ? "ok  " : "FAIL", who, what);
-    fflush(stdout);
-    if (ok)
-        passed++;
-    else
-        failed++;
-}
 
 static bool somebody_awaits(const keel_cluster *c, const char *name)
 {
@@ -59,12 +48,12 @@ static void stop_one(keel_cluster *c, int i)
         if (i < KEEL_CLUSTER_SERVICES ? somebody_awaits(c, name) : somebody_says(c, name))
             named_ms = keel_test_mono_ms() - start;
     }
-    verdict(furthest(c) == then, "all steps stand still", name);
+    keel_verdict_why(furthest(c) == then, name, "all steps stand still");
     printf("  named after %lld ms\n", (long long)named_ms);
-    verdict(named_ms >= 0 && named_ms <= NAMED_MS, "it is named within 2 s", name);
+    keel_verdict_why(named_ms >= 0 && named_ms <= NAMED_MS, name, "it is named within 2 s");
     keel_cluster_signal(c, i, SIGCONT);
     keel_cluster_watch(c, 700);
-    verdict(furthest(c) > then, "steps go on when it does", name);
+    keel_verdict_why(furthest(c) > then, name, "steps go on when it does");
 }
 
 int main(void)
@@ -77,6 +66,5 @@ int main(void)
         stop_one(&c, i);
     keel_cluster_down(&c);
     keel_cluster_remove(&c);
-    printf("%d passed, %d failed\n", passed, failed);
-    return failed > 0;
+    return keel_verdicts_end();
 }

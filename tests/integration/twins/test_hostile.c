@@ -7,6 +7,7 @@
 #include "common/base/timefmt.h"
 #include "common/wire/wire.h"
 #include "services/backtest/apps.h"
+#include "tests/support/verdict.h"
 #include "tests/support/world/script.h"
 #include "tests/support/world/world.h"
 
@@ -19,8 +20,6 @@
 enum { ROWS = 120, TURNS_MAX = 60000, HONEST = 2, A_TURN = 250 };
 
 static const char *const names[HONEST] = {"alpha", "beta"};
-
-static int passed, failed;
 
 /* ---- the hostile one: frames by hand ---- */
 
@@ -278,9 +277,7 @@ static void scene(bool (*play)(const char *dir), const char *claim)
     if (WIFSIGNALED(status))
         printf("  died of signal %d\n", WTERMSIG(status));
     const bool ok = WIFEXITED(status) && WEXITSTATUS(status) == 0;
-    printf("%s %s\n", ok ? "ok  " : "FAIL", claim);
-    passed += ok;
-    failed += !ok;
+    keel_verdict(ok, claim);
 }
 
 int main(void)
@@ -288,6 +285,5 @@ int main(void)
     scene(a_flood_is_replayed, "P5 a flood of receipts is replayed, whatever memory there is");
     scene(resends_are_bounded, "NU04 one client's Resends neither flood nor starve the others");
     scene(services_are_no_clients, "G3 services are not taken for clients");
-    printf("%d passed, %d failed\n", passed, failed);
-    return failed > 0;
+    return keel_verdicts_end();
 }

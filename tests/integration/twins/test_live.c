@@ -7,6 +7,7 @@
 #include "common/wire/wire.h"
 #include "services/backtest/apps.h"
 #include "services/cli/ledger_check.h"
+#include "tests/support/verdict.h"
 #include "tests/support/world/chaos.h"
 #include "tests/support/world/world.h"
 
@@ -22,18 +23,6 @@ enum { ROWS = 150, TURNS_MAX = 60000, EVENTS_MAX = 10, FILLS_MAX = 4096 };
 static const char *const records[] = {
     "v1.order.",         "v1.fill.", "v1.plandone.", "v1.trading.", "v1.capital.approved.",
     "v1.alloc.approved."};
-
-static int passed, failed;
-
-static void verdict(bool ok, const char *what)
-{
-    printf("%s %s\n", ok ? "ok  " : "FAIL", what);
-    fflush(stdout);
-    if (ok)
-        passed++;
-    else
-        failed++;
-}
 
 static bool is_record(const char *topic)
 {
@@ -293,17 +282,16 @@ int main(int argc, char **argv)
         log_level = KEEL_LOG_INFO;
         return run_world(strtoull(argv[1], NULL, 10), 0, false);
     }
-    verdict(seed_passes(0, 0, false), "the undisturbed live run ends with its books in order");
+    keel_verdict(seed_passes(0, 0, false), "the undisturbed live run ends with its books in order");
     for (; seed <= seeds; seed++)
         bad += !seed_passes(seed, 0, false);
     snprintf(text, sizeof text, "%llu crash schedules: ended, nothing lost, contradicted or twice",
              (unsigned long long)seeds);
-    verdict(bad == 0, text);
+    keel_verdict(bad == 0, text);
     for (seed = 1; seed <= 60 && seed_passes(seed, KEEL_WITHOUT_P4, true);)
         seed++;
     snprintf(text, sizeof text, "without P4 a schedule fails (seed %llu)",
              (unsigned long long)seed);
-    verdict(seed <= 60, text);
-    printf("%d passed, %d failed\n", passed, failed);
-    return failed > 0;
+    keel_verdict(seed <= 60, text);
+    return keel_verdicts_end();
 }

@@ -6,6 +6,7 @@
 #include "common/wire/wire.h"
 #include "services/backtest/apps.h"
 #include "services/cli/ledger_check.h"
+#include "tests/support/verdict.h"
 #include "tests/support/world/world.h"
 
 #include <stdio.h>
@@ -14,18 +15,6 @@
 #include <unistd.h>
 
 enum { ROWS = 400, OLD = 60, BOOKED = 120, FURTHER = 40, TURNS = 4000, TURNS_MAX = 200000 };
-
-static int passed, failed;
-
-static void verdict(bool ok, const char *mode, const char *what)
-{
-    printf("%s %s: %s\n", ok ? "ok  " : "FAIL", mode, what);
-    fflush(stdout);
-    if (ok)
-        passed++;
-    else
-        failed++;
-}
 
 /* ---- what was published ---- */
 
@@ -188,16 +177,18 @@ static void check_mode(const char *mode, bool is_live)
     const bool made_old = runs_to(&old, OLD);
     keel_host_free(&old.host);
     begin(&w, own, 0);
-    verdict(made_old && runs_to(&w, BOOKED) && w.seen.fills > 0, mode, "a new run trades");
+    keel_verdict_why(made_old && runs_to(&w, BOOKED) && w.seen.fills > 0, mode, "a new run trades");
     const uint64_t booked = keel_host_done(w.host, "ledger");
     keel_host_free(&w.host);
 
-    verdict(stands(&w, empty, 0, booked), mode, "an empty log: nobody trades, the reason is told");
-    verdict(newest_plan(empty) == 0, mode, "nothing was written into the empty log");
-    verdict(stands(&w, older, newest_plan(older), booked), mode, "an older log: likewise");
+    keel_verdict_why(stands(&w, empty, 0, booked), mode,
+                     "an empty log: nobody trades, the reason is told");
+    keel_verdict_why(newest_plan(empty) == 0, mode, "nothing was written into the empty log");
+    keel_verdict_why(stands(&w, older, newest_plan(older), booked), mode, "an older log: likewise");
 
     begin(&w, own, 0);
-    verdict(runs_to(&w, booked + FURTHER) && books_agree(&w), mode, "with its own log it goes on");
+    keel_verdict_why(runs_to(&w, booked + FURTHER) && books_agree(&w), mode,
+                     "with its own log it goes on");
     keel_host_free(&w.host);
 
     /* Off: the past is ordered once more, or execution goes on holding other than the books say. */
@@ -207,7 +198,7 @@ static void check_mode(const char *mode, bool is_live)
         keel_host_turn(w.host);
         harm = w.seen.orders > 0 || keel_host_counted(w.host, "ledger", "holdings_differ") > 0;
     }
-    verdict(harm, mode, "without P10 the empty log is gone on from");
+    keel_verdict_why(harm, mode, "without P10 the empty log is gone on from");
     keel_host_free(&w.host);
 
     keel_twin_free(&own);
@@ -221,6 +212,5 @@ int main(void)
 {
     check_mode("lockstep", false);
     check_mode("live", true);
-    printf("%d passed, %d failed\n", passed, failed);
-    return failed > 0;
+    return keel_verdicts_end();
 }

@@ -5,6 +5,7 @@
  * Each schedule runs in a child, because a broken rule may end in an assertion. Seeds are printed.
  * KEEL_LONG=1 runs more of them. Plain main: ends with "N passed, N failed". */
 #include "services/backtest/apps.h"
+#include "tests/support/verdict.h"
 #include "tests/support/world/chaos.h"
 #include "tests/support/world/world.h"
 
@@ -191,17 +192,6 @@ static bool seed_passes(uint64_t seed, unsigned without, scene what, bool quiet)
     return WIFEXITED(status) && WEXITSTATUS(status) == 0;
 }
 
-static int passed, failed;
-
-static void verdict(bool ok, const char *what)
-{
-    printf("%s %s\n", ok ? "ok  " : "FAIL", what);
-    if (ok)
-        passed++;
-    else
-        failed++;
-}
-
 /* Everyone dies late in a run whose early steps the ledger has pruned: they meet at a common step.
  * */
 static void restart_late(void)
@@ -236,8 +226,8 @@ static void restart_late(void)
     for (int i = 0; i < keel_apps_n; i++)
         if (keel_host_start(host, keel_apps[i]->name, &err) != KEEL_OK)
             abort();
-    verdict(keel_host_run(host, TURNS_MAX) == KEEL_EEND && keel_payloads_conflicts(all) == 0,
-            "P3: all restarted after 5,500 steps, they go on from a common one");
+    keel_verdict(keel_host_run(host, TURNS_MAX) == KEEL_EEND && keel_payloads_conflicts(all) == 0,
+                 "P3: all restarted after 5,500 steps, they go on from a common one");
     keel_host_free(&host);
     keel_run_free(&run);
     keel_payloads_free(&all);
@@ -276,24 +266,25 @@ int main(int argc, char **argv)
     log_level = argc == 3 ? KEEL_LOG_INFO : KEEL_LOG_ERROR;
     if (argc == 3)
         return run_one(argv[1], argv[2]);
-    verdict(undisturbed.text[0] == '\0', "the undisturbed run ends");
+    keel_verdict(undisturbed.text[0] == '\0', "the undisturbed run ends");
     printf("  %d payloads, %d approvals, %d fills\n", keel_payloads_n(reference),
            keel_payloads_of(reference, "v1.alloc.approved."),
            keel_payloads_of(reference, "v1.fill."));
-    verdict(keel_payloads_of(reference, "v1.fill.") > 50, "it trades");
+    keel_verdict(keel_payloads_of(reference, "v1.fill.") > 50, "it trades");
     uint64_t bad = 0;
     for (uint64_t seed = 1; seed <= seeds; seed++)
         bad += !seed_passes(seed, 0, QUIET, false);
     snprintf(text, sizeof text, "%llu crash schedules end with the undisturbed payloads",
              (unsigned long long)seeds);
-    verdict(bad == 0, text);
+    keel_verdict(bad == 0, text);
     bad = 0;
     for (uint64_t seed = 1; seed <= seeds; seed++)
         bad += !seed_passes(seed, 0, REQUESTS, false);
     snprintf(text, sizeof text, "%llu with halts and resumes never contradict themselves",
              (unsigned long long)seeds);
-    verdict(bad == 0, text);
-    verdict(seed_passes(1, 0, SHARED, false), "a second run on the same stores is as it is alone");
+    keel_verdict(bad == 0, text);
+    keel_verdict(seed_passes(1, 0, SHARED, false),
+                 "a second run on the same stores is as it is alone");
     restart_late();
     for (size_t r = 0; r < sizeof rules / sizeof rules[0]; r++) {
         uint64_t seed = 1;
@@ -302,9 +293,8 @@ int main(int argc, char **argv)
             seed++;
         snprintf(text, sizeof text, "without %s a schedule fails (seed %llu)", rules[r].name,
                  (unsigned long long)seed);
-        verdict(seed <= (uint64_t)rules[r].seeds, text);
+        keel_verdict(seed <= (uint64_t)rules[r].seeds, text);
     }
     keel_payloads_free(&undisturbed.payloads);
-    printf("%d passed, %d failed\n", passed, failed);
-    return failed > 0;
+    return keel_verdicts_end();
 }

@@ -13,6 +13,7 @@
 #include "common/wire/wire.h"
 #include "services/backtest/apps.h"
 #include "services/cli/ledger_check.h"
+#include "tests/support/verdict.h"
 #include "tests/support/world/chaos.h"
 #include "tests/support/world/script.h"
 #include "tests/support/world/world.h"
@@ -37,18 +38,6 @@ typedef enum scene {
 } scene;
 
 static const char *const names[SCRIPTS] = {"alpha", "beta", "gamma"};
-
-static int passed, failed;
-
-static void verdict(bool ok, const char *what)
-{
-    printf("%s %s\n", ok ? "ok  " : "FAIL", what);
-    fflush(stdout);
-    if (ok)
-        passed++;
-    else
-        failed++;
-}
 
 /* ---- what was decided ---- */
 
@@ -428,7 +417,7 @@ static void schedules(scene what, uint64_t seeds, const char *claim)
     for (uint64_t seed = 1; seed <= seeds; seed++)
         bad += !seed_passes(seed, 0, what, false);
     snprintf(text, sizeof text, "%llu crash schedules: %s", (unsigned long long)seeds, claim);
-    verdict(bad == 0, text);
+    keel_verdict(bad == 0, text);
 }
 
 static void without_rule(const char *name, unsigned without, scene what)
@@ -440,7 +429,7 @@ static void without_rule(const char *name, unsigned without, scene what)
         seed++;
     snprintf(text, sizeof text, "without %s a schedule fails (seed %llu)", name,
              (unsigned long long)seed);
-    verdict(seed <= SEEDS, text);
+    keel_verdict(seed <= SEEDS, text);
 }
 
 /* `test_signals SEED services|clients|live`: one schedule, with the services' log on stderr. */
@@ -461,13 +450,13 @@ int main(int argc, char **argv)
                            : few != NULL               ? strtoull(few, NULL, 10)
                                                        : 40;
     audit undisturbed;
-    verdict(run_world(0, 0, SERVICES, false, &undisturbed) == 0,
-            "the undisturbed run ends, every signal decided once");
+    keel_verdict(run_world(0, 0, SERVICES, false, &undisturbed) == 0,
+                 "the undisturbed run ends, every signal decided once");
     printf("  %llu decisions, %llu accepted, %llu executed, %d fills\n",
            (unsigned long long)undisturbed.top, (unsigned long long)undisturbed.accepted,
            (unsigned long long)undisturbed.executed,
            keel_payloads_of(undisturbed.payloads, "v1.fill."));
-    verdict(undisturbed.accepted > 80 && undisturbed.executed > 80, "signals trade");
+    keel_verdict(undisturbed.accepted > 80 && undisturbed.executed > 80, "signals trade");
     reference = undisturbed.payloads;
     if (argc == 3)
         return run_one(argv[1], argv[2]);
@@ -480,6 +469,5 @@ int main(int argc, char **argv)
     keel_payloads_free(&undisturbed.payloads);
     keel_free(&undisturbed.decisions);
     keel_arena_fini(&undisturbed.arena);
-    printf("%d passed, %d failed\n", passed, failed);
-    return failed > 0;
+    return keel_verdicts_end();
 }
