@@ -1,5 +1,6 @@
 #include "tests/support/verdict.h"
 
+#include <stdarg.h>
 #include <stdio.h>
 
 static int passed, failed;
@@ -15,6 +16,15 @@ void keel_verdict_why(bool ok, const char *what, const char *why)
     fflush(stdout);
     passed += ok;
     failed += !ok;
+}
+
+bool keel_fails(char *why, const char *fmt, ...)
+{
+    va_list args;
+    va_start(args, fmt);
+    vsnprintf(why, KEEL_WHY_MAX, fmt, args);
+    va_end(args);
+    return false;
 }
 
 bool keel_verdicts_failed(void)

@@ -4,7 +4,6 @@
  * after each a good signal of the same and of another strategy is accepted. The market is still.
  * KEEL_ONLY=TEXT: only cases whose name holds TEXT. Plain main: ends with "N passed, N failed". */
 #include "common/domain/fixed.h"
-#include "common/keys/keys.h"
 #include "common/wire/wire.h"
 #include "tests/support/verdict.h"
 #include "tests/support/world/caller.h"
@@ -13,7 +12,6 @@
 
 #include <math.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -44,18 +42,8 @@ typedef struct stage {
     double close[SYMBOLS]; /* of it */
     keel_universe universe;
     int ids;
-    char detail[512];
+    char detail[KEEL_WHY_MAX];
 } stage;
-
-KEEL_PRINTF(2, 3)
-static bool fails(stage *s, const char *fmt, ...)
-{
-    va_list args;
-    va_start(args, fmt);
-    vsnprintf(s->detail, sizeof s->detail, fmt, args);
-    va_end(args);
-    return false;
-}
 
 /* ---- a signal's bytes, whatever they say (proto/keel/v1/signal.proto) ---- */
 
@@ -328,17 +316,6 @@ static void on_more(void *arg, keel_arena *arena, const keel_envelope *e)
         s->universe = *state.universe;
 }
 
-static void add_key(const keel_cluster *c, const char *name)
-{
-    char keys[128];
-    keel_err err = {0};
-    snprintf(keys, sizeof keys, "%s/keys", c->dir);
-    if (keel_keys_folder(keys, &err) == KEEL_OK && keel_key_add(keys, name, false, &err) == KEEL_OK)
-        return;
-    fprintf(stderr, "%s: %s\n", name, err.text);
-    abort();
-}
-
 /* Every service but the feed has closed the step of the newest row. */
 static bool is_settled(stage *s)
 {
@@ -370,7 +347,8 @@ static bool stand_still(stage *s)
             watch(s);
         row = s->step + 1;
     } while (!is_settled(s) && keel_test_mono_ms() < until);
-    return is_settled(s) || fails(s, "row %llu does not come to rest", (unsigned long long)s->step);
+    return is_settled(s) ||
+           keel_fails(s->detail, "row %llu does not come to rest", (unsigned long long)s->step);
 }
 
 static bool begin(stage *s)
@@ -381,10 +359,10 @@ static bool begin(stage *s)
                     "strategies: {alpha: {active: true}, beta: {active: true}, off: {active: "
                     "false}}\n"
                     "strategy-coordinator: {conflict: allow}\n");
-    add_key(&s->c, "alpha");
-    add_key(&s->c, "beta");
-    add_key(&s->c, "off");
-    add_key(&s->c, "ghost");
+    keel_cluster_add_key(&s->c, "alpha");
+    keel_cluster_add_key(&s->c, "beta");
+    keel_cluster_add_key(&s->c, "off");
+    keel_cluster_add_key(&s->c, "ghost");
     s->c.door = true;
     keel_cluster_up(&s->c);
     s->ctx = zmq_ctx_new();
@@ -397,7 +375,7 @@ static bool begin(stage *s)
                                      .on_more = on_more,
                                      .arg = s};
         if (!keel_caller_open(&s->desk[d], &cfg) || !keel_caller_join(&s->desk[d]))
-            return fails(s, "%s is not served", names[d]);
+            return keel_fails(s->detail, "%s is not served", names[d]);
     }
     return s->operator_ != NULL && stand_still(s);
 }
@@ -410,16 +388,17 @@ static bool was(stage *s, int desk, uint64_t seq, keel_reason_code code, const c
     const keel_caller_told *t = keel_caller_decided(c, seq);
     s->expected[desk][code]++;
     if (t == NULL)
-        return fails(s, "%s %llu: no decision; acknowledged %llu", names[desk],
-                     (unsigned long long)seq, (unsigned long long)c->ack.seq);
+        return keel_fails(s->detail, "%s %llu: no decision; acknowledged %llu", names[desk],
+                          (unsigned long long)seq, (unsigned long long)c->ack.seq);
     if (t->code != code || (words != NULL && strstr(t->text, words) == NULL))
-        return fails(s, "%s %llu: %s, not %s: %.200s", names[desk], (unsigned long long)seq,
-                     keel_reason_name(t->code), keel_reason_name(code), t->text);
+        return keel_fails(s->detail, "%s %llu: %s, not %s: %.200s", names[desk],
+                          (unsigned long long)seq, keel_reason_name(t->code),
+                          keel_reason_name(code), t->text);
     if (!keel_caller_acked(c, seq))
-        return fails(s, "%s %llu: decided and not acknowledged", names[desk],
-                     (unsigned long long)seq);
-    return t->times == 1 ||
-           fails(s, "%s %llu: decided %u times", names[desk], (unsigned long long)seq, t->times);
+        return keel_fails(s->detail, "%s %llu: decided and not acknowledged", names[desk],
+                          (unsigned long long)seq);
+    return t->times == 1 || keel_fails(s->detail, "%s %llu: decided %u times", names[desk],
+                                       (unsigned long long)seq, t->times);
 }
 
 static uint64_t say_good(stage *s, int desk)
@@ -459,8 +438,8 @@ static bool counts(stage *s, const char *service, const char *counter, uint64_t 
     do {
         now = keel_operator_counter(s->operator_, service, counter);
     } while (now < n && keel_test_mono_ms() < until);
-    return now == n || fails(s, "%s counts %s %llu, not %llu", service, counter,
-                             (unsigned long long)now, (unsigned long long)n);
+    return now == n || keel_fails(s->detail, "%s counts %s %llu, not %llu", service, counter,
+                                  (unsigned long long)now, (unsigned long long)n);
 }
 
 /* Replace the first bytes that are `from` in a frame, for what no encoder of ours writes. */
@@ -585,7 +564,7 @@ static bool the_same_place_again(stage *s)
     while (c->acks == acks && keel_test_mono_ms() < until)
         (void)keel_caller_hear(c, 50);
     return (c->acks > acks && c->told[seq % KEEL_CALLER_PLACES].decision_seq == first) ||
-           fails(s, "the place was decided again");
+           keel_fails(s->detail, "the place was decided again");
 }
 
 static bool a_gap_that_is_filled(stage *s)
@@ -602,7 +581,7 @@ static bool a_gap_that_is_filled(stage *s)
         return false;
     (void)keel_caller_hear(c, 100);
     if (c->ack.seq != seq - 1 || c->told[(seq + 1) % KEEL_CALLER_PLACES].times > 0)
-        return fails(s, "what came too early was taken");
+        return keel_fails(s->detail, "what came too early was taken");
     keel_caller_say(c, seq, next.bytes, next.len);
     keel_caller_say(c, seq + 1, ahead.bytes, ahead.len);
     c->seq = seq + 1;
@@ -623,12 +602,12 @@ static bool the_same_id_in_a_new_epoch(stage *s)
     const int64_t old = c->epoch_ns;
     keel_caller_epoch(c, old + 1);
     if (!keel_caller_join(c))
-        return fails(s, "the new epoch is not served");
+        return keel_fails(s->detail, "the new epoch is not served");
     if (!was(s, ALPHA, keel_caller_signal(c, &signal), KEEL_REASON_DUPLICATE, signal.signal_id))
         return false;
     if (c->told[1].duplicate_of != first)
-        return fails(s, "a repeat of %llu, not of %llu",
-                     (unsigned long long)c->told[1].duplicate_of, (unsigned long long)first);
+        return keel_fails(s->detail, "a repeat of %llu, not of %llu",
+                          (unsigned long long)c->told[1].duplicate_of, (unsigned long long)first);
     return others_are_taken(s);
 }
 
@@ -641,10 +620,11 @@ static bool an_old_epoch(stage *s)
     keel_caller_epoch(c, 1000);
     (void)keel_caller_signal(c, &signal);
     bool ok = keel_caller_refused(c, KEEL_REASON_EPOCH_SUPERSEDED) ||
-              fails(s, "an old epoch is not refused by name");
+              keel_fails(s->detail, "an old epoch is not refused by name");
     keel_caller_epoch(c, now);
     c->seq = seq;
-    ok = ok && (keel_caller_join(c) || fails(s, "the newest epoch is not served any more"));
+    ok = ok &&
+         (keel_caller_join(c) || keel_fails(s->detail, "the newest epoch is not served any more"));
     return ok && others_are_taken(s);
 }
 
@@ -653,16 +633,17 @@ static bool is_refused(stage *s, const char *key, keel_reason_code code)
     keel_caller c;
     keel_signal signal = {.side = KEEL_SIDE_LONG, .symbol = "A-SIM", .confidence_frac = 0.5};
     const keel_caller_cfg cfg = {.ctx = s->ctx, .dir = s->c.dir, .key = key};
-    bool ok = keel_caller_open(&c, &cfg) || fails(s, "%s does not come in", key);
+    bool ok = keel_caller_open(&c, &cfg) || keel_fails(s->detail, "%s does not come in", key);
     (void)keel_caller_join(&c);
-    ok = ok && (keel_caller_refused(&c, code) || fails(s, "%s's hello is not refused", key));
+    ok = ok &&
+         (keel_caller_refused(&c, code) || keel_fails(s->detail, "%s's hello is not refused", key));
     const uint64_t refusals = c.refusals;
     (void)keel_caller_signal(&c, &signal);
     const int64_t until = keel_test_mono_ms() + KEEL_CALLER_MS;
     while (ok && c.refusals == refusals && keel_test_mono_ms() < until)
         (void)keel_caller_hear(&c, 50);
-    ok = ok && (c.refusals > refusals || fails(s, "%s's signal is not refused", key));
-    ok = ok && ((c.acks == 0 && c.decided == 0) || fails(s, "%s was served", key));
+    ok = ok && (c.refusals > refusals || keel_fails(s->detail, "%s's signal is not refused", key));
+    ok = ok && ((c.acks == 0 && c.decided == 0) || keel_fails(s->detail, "%s was served", key));
     keel_caller_close(&c);
     return ok && others_are_taken(s);
 }
@@ -713,15 +694,16 @@ static bool the_counts_add_up(stage *s)
     for (int d = 0; d < DESKS; d++) {
         const keel_reported *r = &s->reported[d];
         if (r->received != sent[d] || r->decided != sent[d] || r->pending != 0)
-            return fails(s, "%s: %llu received, %llu decided, %llu pending; sent %llu", names[d],
-                         (unsigned long long)r->received, (unsigned long long)r->decided,
-                         (unsigned long long)r->pending, (unsigned long long)sent[d]);
+            return keel_fails(s->detail, "%s: %llu received, %llu decided, %llu pending; sent %llu",
+                              names[d], (unsigned long long)r->received,
+                              (unsigned long long)r->decided, (unsigned long long)r->pending,
+                              (unsigned long long)sent[d]);
         for (int k = 0; k < KEEL_HISTORY_CODES; k++)
             if (r->counts[k] != s->expected[d][k])
-                return fails(s, "%s: %s %llu times, not %llu", names[d],
-                             keel_reason_name((keel_reason_code)k),
-                             (unsigned long long)r->counts[k],
-                             (unsigned long long)s->expected[d][k]);
+                return keel_fails(s->detail, "%s: %s %llu times, not %llu", names[d],
+                                  keel_reason_name((keel_reason_code)k),
+                                  (unsigned long long)r->counts[k],
+                                  (unsigned long long)s->expected[d][k]);
     }
     snprintf(s->detail, sizeof s->detail, "%llu of alpha, %llu of beta",
              (unsigned long long)sent[ALPHA], (unsigned long long)sent[BETA]);
@@ -740,8 +722,8 @@ static bool goes_on(stage *s)
             running = running && s->c.beats[i].state == KEEL_STATE_RUNNING;
     }
     if (keel_cluster_revive(&s->c) > 0)
-        return fails(s, "a service died by itself");
-    return running || fails(s, "not all services run");
+        return keel_fails(s->detail, "a service died by itself");
+    return running || keel_fails(s->detail, "not all services run");
 }
 
 static void run_all(stage *s)

@@ -12,7 +12,6 @@
 #include "tests/support/world/cluster.h"
 
 #include <signal.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -44,18 +43,8 @@ typedef struct world {
     int64_t held[INSTRUMENTS];
     int rests;
     int64_t silent_ms; /* since when risk is stopped */
-    char detail[512];
+    char detail[KEEL_WHY_MAX];
 } world;
-
-KEEL_PRINTF(2, 3)
-static bool fails(world *w, const char *fmt, ...)
-{
-    va_list args;
-    va_start(args, fmt);
-    vsnprintf(w->detail, sizeof w->detail, fmt, args);
-    va_end(args);
-    return false;
-}
 
 /* ---- the market ---- */
 
@@ -173,14 +162,14 @@ static bool rest(world *w)
     while (w->rests < RESTS && rest_row(w->rests) <= w->row)
         w->rests++;
     if (w->rests == RESTS)
-        return fails(w, "the market has no more rests");
+        return keel_fails(w->detail, "the market has no more rests");
     const uint64_t row = rest_row(w->rests++);
     AWAIT(w, w->row >= row);
     keel_cluster_signal(&w->c, FEED, SIGSTOP);
     AWAIT(w, is_settled(w));
     return (w->row == row && is_settled(w)) ||
-           fails(w, "the market rests at row %llu, not %llu", (unsigned long long)w->row,
-                 (unsigned long long)row);
+           keel_fails(w->detail, "the market rests at row %llu, not %llu",
+                      (unsigned long long)w->row, (unsigned long long)row);
 }
 
 /* ---- signals ---- */
@@ -197,10 +186,10 @@ static bool is_decided(world *w, keel_signal signal, keel_reason_code code, cons
     const uint64_t seq = keel_caller_signal(&w->delta, &signal);
     const keel_caller_told *t = keel_caller_decided(&w->delta, seq);
     if (t == NULL)
-        return fails(w, "no decision about %s", signal.symbol);
+        return keel_fails(w->detail, "no decision about %s", signal.symbol);
     return (t->code == code && strstr(t->text, words) != NULL) ||
-           fails(w, "%s %s: %s, not %s: %.200s", keel_side_name(signal.side), signal.symbol,
-                 keel_reason_name(t->code), keel_reason_name(code), t->text);
+           keel_fails(w->detail, "%s %s: %s, not %s: %.200s", keel_side_name(signal.side),
+                      signal.symbol, keel_reason_name(t->code), keel_reason_name(code), t->text);
 }
 
 /* Long of the first, with a stop that the next fall crosses; held before the market rests. */
@@ -220,7 +209,7 @@ static bool enter(world *w)
     if (!is_decided(w, s, KEEL_REASON_ACCEPTED, ""))
         return false;
     AWAIT(w, w->held[0] > before);
-    return w->held[0] > 0 || fails(w, "what was accepted does not fill");
+    return w->held[0] > 0 || keel_fails(w->detail, "what was accepted does not fill");
 }
 
 /* ---- risk ---- */
@@ -243,8 +232,8 @@ static bool shown(world *w, const char *words)
 {
     AWAIT(w, both_say(w, words));
     return both_say(w, words) ||
-           fails(w, "execution says '%s', the coordinator '%s', not '%s'",
-                 w->c.beats[EXECUTION].why, w->c.beats[COORDINATOR].why, words);
+           keel_fails(w->detail, "execution says '%s', the coordinator '%s', not '%s'",
+                      w->c.beats[EXECUTION].why, w->c.beats[COORDINATOR].why, words);
 }
 
 static bool keel_status_says(world *w, const char *words)
@@ -255,7 +244,7 @@ static bool keel_status_says(world *w, const char *words)
              "%s/keel status --run '%s' 2>/dev/null | grep -E 'execution|strategy-coordinator' | "
              "grep -c '%s' | grep -q '^2$'",
              bin != NULL ? bin : "bin", w->c.dir, words);
-    return system(line) == 0 || fails(w, "keel status does not say '%s'", words);
+    return system(line) == 0 || keel_fails(w->detail, "keel status does not say '%s'", words);
 }
 
 /* Heard again: the rule is over by itself, and a signal is accepted as before. */
@@ -269,14 +258,15 @@ static bool recovers(world *w)
     const uint64_t step = keel_cluster_step(&w->c);
     AWAIT(w, keel_cluster_step(&w->c) > step + 3);
     if (keel_cluster_step(&w->c) <= step + 3)
-        return fails(w, "steps do not go on");
+        return keel_fails(w->detail, "steps do not go on");
     const int before = w->fills[3];
     const bool more = w->held[3] == 0;
     if (!is_decided(w, signal_on("D-SIM", more ? KEEL_SIDE_LONG : KEEL_SIDE_FLAT),
                     KEEL_REASON_ACCEPTED, ""))
         return false;
     AWAIT(w, w->fills[3] > before);
-    return w->fills[3] > before || fails(w, "what is accepted afterwards does not fill");
+    return w->fills[3] > before ||
+           keel_fails(w->detail, "what is accepted afterwards does not fill");
 }
 
 /* ---- scenarios ---- */
@@ -300,14 +290,14 @@ static bool reduce_once(world *w, bool *late)
     const int64_t after_ms = keel_test_mono_ms() - w->silent_ms;
     *late = after_ms > HALTED_AFTER_MS - 500;
     if (w->triggers[0] == triggers && !*late)
-        return fails(w, "the stop does not fill while REDUCING");
+        return keel_fails(w->detail, "the stop does not fill while REDUCING");
     AWAIT(w, w->c.beats[EXECUTION].step_done > step + 3);
     if (w->fills[1] != opened)
-        return fails(w, "an opening was filled without risk");
+        return keel_fails(w->detail, "an opening was filled without risk");
     if (!recovers(w))
         return false;
     if (w->fills[1] != opened)
-        return fails(w, "an opening that was given up was filled afterwards");
+        return keel_fails(w->detail, "an opening that was given up was filled afterwards");
     if (!*late)
         printf("  the stop filled %lld ms after risk fell silent\n", (long long)after_ms);
     return true;
@@ -319,7 +309,7 @@ static bool reducing(world *w)
     for (int i = 0; i < TRIES && late; i++)
         if (!reduce_once(w, &late))
             return false;
-    return !late || fails(w, "too slow a machine to see REDUCING");
+    return !late || keel_fails(w->detail, "too slow a machine to see REDUCING");
 }
 
 static bool halted(world *w)
@@ -336,15 +326,15 @@ static bool halted(world *w)
     keel_cluster_signal(&w->c, FEED, SIGCONT);
     AWAIT(w, w->c.beats[EXECUTION].step_done > step + 3);
     if (w->c.beats[EXECUTION].step_done <= step + 3)
-        return fails(w, "execution does not go on without risk");
+        return keel_fails(w->detail, "execution does not go on without risk");
     if (w->triggers[0] != triggers)
-        return fails(w, "a stop filled while HALTED");
+        return keel_fails(w->detail, "a stop filled while HALTED");
     if (!recovers(w))
         return false;
     AWAIT(w, w->triggers[0] > triggers);
     return (w->triggers[0] == triggers + 1 && w->held[0] == 0) ||
-           fails(w, "the stop that was held back: %d fills, %lld held", w->triggers[0] - triggers,
-                 (long long)w->held[0]);
+           keel_fails(w->detail, "the stop that was held back: %d fills, %lld held",
+                      w->triggers[0] - triggers, (long long)w->held[0]);
 }
 
 static bool begin(world *w)
@@ -357,7 +347,7 @@ static bool begin(world *w)
     write_config(w);
     if (keel_keys_folder(keys, &err) != KEEL_OK ||
         keel_key_add(keys, "delta", false, &err) != KEEL_OK)
-        return fails(w, "%.300s", err.text);
+        return keel_fails(w->detail, "%.300s", err.text);
     w->c.door = true;
     keel_cluster_up(&w->c);
     w->ctx = zmq_ctx_new();
@@ -370,7 +360,7 @@ static bool begin(world *w)
                                  .on_more = on_more,
                                  .arg = w};
     return (keel_caller_open(&w->delta, &cfg) && keel_caller_join(&w->delta)) ||
-           fails(w, "delta is not served");
+           keel_fails(w->detail, "delta is not served");
 }
 
 static void run_one(world *w, const char *what, bool (*scenario)(world *w))

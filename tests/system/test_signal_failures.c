@@ -15,7 +15,6 @@
 
 #include <fcntl.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -53,7 +52,7 @@ static const char *const strategies[STRATEGIES] = {"alpha", "beta", "gamma", "de
 
 typedef struct world {
     keel_scene s;
-    char detail[512];
+    char detail[KEEL_WHY_MAX];
 } world;
 
 static int64_t wall_ns(void)
@@ -61,16 +60,6 @@ static int64_t wall_ns(void)
     struct timespec t;
     clock_gettime(CLOCK_REALTIME, &t);
     return (int64_t)t.tv_sec * KEEL_NS_PER_S + t.tv_nsec;
-}
-
-KEEL_PRINTF(2, 3)
-static bool fails(world *w, const char *fmt, ...)
-{
-    va_list args;
-    va_start(args, fmt);
-    vsnprintf(w->detail, sizeof w->detail, fmt, args);
-    va_end(args);
-    return false;
 }
 
 static void print_standstill(const world *w)
@@ -98,7 +87,7 @@ static bool shown(world *w, int service, const char *text)
     const int64_t until = keel_test_mono_ms() + WORDS_MS;
     while (!says(w, service, text) && keel_test_mono_ms() < until)
         keel_scene_tend(&w->s, 20);
-    return says(w, service, text) || fails(w, "nobody says '%s'", text);
+    return says(w, service, text) || keel_fails(w->detail, "nobody says '%s'", text);
 }
 
 static bool all_run(const world *w)
@@ -124,13 +113,13 @@ static bool flows(world *w)
                 w->s.log.strategy_fills > fills && keel_cluster_step(&w->s.c) > step + 3;
     }
     if (keel_cluster_revive(&w->s.c) > 0)
-        return fails(w, "somebody died by himself");
+        return keel_fails(w->detail, "somebody died by himself");
     if (alive && all_run(w))
         return true;
     print_standstill(w);
-    return fails(w, "it does not go on: %llu acknowledged, %llu fills",
-                 (unsigned long long)(w->s.said.acks - acks),
-                 (unsigned long long)(w->s.log.strategy_fills - fills));
+    return keel_fails(w->detail, "it does not go on: %llu acknowledged, %llu fills",
+                      (unsigned long long)(w->s.said.acks - acks),
+                      (unsigned long long)(w->s.log.strategy_fills - fills));
 }
 
 /* What was under way has arrived; from then on nothing is acknowledged, and nothing recorded. */
@@ -142,8 +131,8 @@ static bool nothing_is_acknowledged(world *w)
     keel_scene_tend(&w->s, HELD_MS);
     if (w->s.said.acks == acks && w->s.log.receipts_n == receipts)
         return true;
-    return fails(w, "%llu acknowledged, %zu receipts without a log",
-                 (unsigned long long)(w->s.said.acks - acks), w->s.log.receipts_n - receipts);
+    return keel_fails(w->detail, "%llu acknowledged, %zu receipts without a log",
+                      (unsigned long long)(w->s.said.acks - acks), w->s.log.receipts_n - receipts);
 }
 
 /* ---- doing ---- */
@@ -175,7 +164,7 @@ static keel_strategy *join_as(world *w, int64_t epoch_ns, const char *outbox)
                                    .join_timeout_ms = WORDS_MS};
     keel_strategy *s = keel_strategy_open(&cfg, &err);
     if (s == NULL)
-        fails(w, "delta does not join: %.200s", err.text);
+        keel_fails(w->detail, "delta does not join: %.200s", err.text);
     return s;
 }
 
@@ -210,14 +199,14 @@ static bool acked(world *w, keel_strategy *s, uint64_t seq)
     while (link.acked_seq < seq && keel_test_mono_ms() < until) {
         const keel_status status = keel_strategy_next(s, 20, &event);
         if (status != KEEL_OK && status != KEEL_EUNAVAIL)
-            return fails(w, "delta: %s", keel_status_text(status));
+            return keel_fails(w->detail, "delta: %s", keel_status_text(status));
         keel_scene_tend(&w->s, 0);
         keel_strategy_look(s, &link);
     }
     return link.acked_seq >= seq ||
-           fails(w, "%llu acknowledged, not %llu; served %d, superseded %d",
-                 (unsigned long long)link.acked_seq, (unsigned long long)seq, link.served,
-                 link.superseded);
+           keel_fails(w->detail, "%llu acknowledged, not %llu; served %d, superseded %d",
+                      (unsigned long long)link.acked_seq, (unsigned long long)seq, link.served,
+                      link.superseded);
 }
 
 /* ---- clients ---- */
@@ -230,19 +219,19 @@ static bool client_stopped(world *w)
     keel_scene_tend(&w->s, 3000);
     const bool others = w->s.said.acks > acks + RATE;
     keel_cluster_signal(&w->s.c, ALPHA, SIGCONT);
-    return (others || fails(w, "the others are not acknowledged")) && flows(w);
+    return (others || keel_fails(w->detail, "the others are not acknowledged")) && flows(w);
 }
 
 static bool is_superseded(world *w, keel_strategy *s)
 {
     keel_event event;
     if (!hears(w, s, KEEL_EVENT_SUPERSEDED, &event))
-        return fails(w, "the older client is not told");
+        return keel_fails(w->detail, "the older client is not told");
     if (event.reason.code != KEEL_REASON_EPOCH_SUPERSEDED || event.reason.text[0] == '\0')
-        return fails(w, "it is told %s, '%s'", keel_reason_name(event.reason.code),
-                     event.reason.text);
+        return keel_fails(w->detail, "it is told %s, '%s'", keel_reason_name(event.reason.code),
+                          event.reason.text);
     if (publish(s, "too-late") != KEEL_ESTALE || keel_strategy_next(s, 0, &event) != KEEL_ESTALE)
-        return fails(w, "the older client may go on");
+        return keel_fails(w->detail, "the older client may go on");
     return true;
 }
 
@@ -265,11 +254,12 @@ static bool client_clock_back(world *w)
     keel_event event;
     keel_strategy *s = join_as(w, wall_ns() - HOUR_NS, NULL);
     bool ok = s != NULL && publish(s, "an-hour-ago") == KEEL_OK;
-    ok = ok && (hears(w, s, KEEL_EVENT_SUPERSEDED, &event) || fails(w, "it is not told"));
     ok = ok &&
-         (event.reason.code == KEEL_REASON_EPOCH_SUPERSEDED ||
-          fails(w, "it is told %s: %s", keel_reason_name(event.reason.code), event.reason.text));
-    ok = ok && (publish(s, "again") == KEEL_ESTALE || fails(w, "it may go on"));
+         (hears(w, s, KEEL_EVENT_SUPERSEDED, &event) || keel_fails(w->detail, "it is not told"));
+    ok = ok && (event.reason.code == KEEL_REASON_EPOCH_SUPERSEDED ||
+                keel_fails(w->detail, "it is told %s: %s", keel_reason_name(event.reason.code),
+                           event.reason.text));
+    ok = ok && (publish(s, "again") == KEEL_ESTALE || keel_fails(w->detail, "it may go on"));
     keel_strategy_close(&s);
     return ok && flows(w);
 }
@@ -296,7 +286,8 @@ static bool client_clock_back_with_outbox(world *w)
     ok = ok && s != NULL && acked(w, s, 5);
     if (s != NULL)
         keel_strategy_look(s, &after);
-    ok = ok && (after.epoch_ns == before.epoch_ns + 1 || fails(w, "the epoch is not the next one"));
+    ok = ok && (after.epoch_ns == before.epoch_ns + 1 ||
+                keel_fails(w->detail, "the epoch is not the next one"));
     keel_strategy_close(&s);
     return ok && flows(w);
 }
@@ -311,9 +302,10 @@ static bool cut_off(world *w)
     const bool told = w->s.said.cut_off >= cuts + PROGRAMS;
     start(w, RELAY);
     if (!told)
-        return fails(w, "%llu of %d clients were told",
-                     (unsigned long long)(w->s.said.cut_off - cuts), PROGRAMS);
-    return flows(w) && (w->s.said.joined >= joins + PROGRAMS || fails(w, "not all joined again"));
+        return keel_fails(w->detail, "%llu of %d clients were told",
+                          (unsigned long long)(w->s.said.cut_off - cuts), PROGRAMS);
+    return flows(w) &&
+           (w->s.said.joined >= joins + PROGRAMS || keel_fails(w->detail, "not all joined again"));
 }
 
 /* ---- the log ---- */
@@ -337,7 +329,7 @@ static bool log_stopped(world *w)
 static bool log_refuses(world *w, const char *begin, const char *words, const char *end)
 {
     if (!redis(w, begin))
-        return fails(w, "redis-cli");
+        return keel_fails(w->detail, "redis-cli");
     const bool ok = shown(w, COORDINATOR, words) && nothing_is_acknowledged(w);
     return redis(w, end) && ok && flows(w);
 }
@@ -379,7 +371,8 @@ static bool acks_wait(world *w, keel_proxy *p)
         snprintf(id, sizeof id, "slow-%d", i);
         ok = publish(s, id) == KEEL_OK && acked(w, s, (uint64_t)i + 1);
         const int64_t now_ns = wall_ns();
-        ok = ok && (keel_proxy_asked(p, 0, &asked_ns) > i || fails(w, "not written by the log"));
+        ok = ok && (keel_proxy_asked(p, 0, &asked_ns) > i ||
+                    keel_fails(w->detail, "not written by the log"));
         if (ok && now_ns - asked_ns[i] < least)
             least = now_ns - asked_ns[i];
     }
@@ -388,7 +381,8 @@ static bool acks_wait(world *w, keel_proxy *p)
         return false;
     printf("  the earliest acknowledgement came %lld ms after the log was asked\n",
            (long long)(least / KEEL_NS_PER_MS));
-    return least >= HOLD_MS * KEEL_NS_PER_MS || fails(w, "acknowledged before the log answered");
+    return least >= HOLD_MS * KEEL_NS_PER_MS ||
+           keel_fails(w->detail, "acknowledged before the log answered");
 }
 
 static bool log_slow(world *w)
@@ -433,7 +427,7 @@ static bool service_clock_back(world *w, int i)
     snprintf(program, sizeof program, "keel-%s", keel_cluster_name(i));
     snprintf(clock, sizeof clock, "%s/../tests/libkeel_test_clock.so", bin != NULL ? bin : "bin");
     if (access(clock, R_OK) != 0)
-        return fails(w, "%s is not there", clock);
+        return keel_fails(w->detail, "%s is not there", clock);
     for (int64_t hours = 1; hours <= 2; hours++) {
         keel_scene_kill(&w->s, i);
         write_clock(w, program, 0);
@@ -447,8 +441,8 @@ static bool service_clock_back(world *w, int i)
         if (!flows(w)) {
             char why[sizeof w->detail];
             memcpy(why, w->detail, sizeof why);
-            return fails(w, "%s started %lld h ago: %.300s", keel_cluster_name(i), (long long)hours,
-                         why);
+            return keel_fails(w->detail, "%s started %lld h ago: %.300s", keel_cluster_name(i),
+                              (long long)hours, why);
         }
     }
     write_clock(w, program, -9 * HOUR_NS); /* and while it runs */

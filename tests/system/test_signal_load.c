@@ -10,7 +10,6 @@
  * Plain main: ends with "N passed, N failed". */
 #include "common/base/timefmt.h"
 #include "common/client/strategy.h"
-#include "common/keys/keys.h"
 #include "tests/support/verdict.h"
 #include "tests/support/world/caller.h"
 #include "tests/support/world/cluster.h"
@@ -59,17 +58,6 @@ static long resident_kib(pid_t pid)
     if (f != NULL)
         fclose(f);
     return pages * (sysconf(_SC_PAGESIZE) / 1024);
-}
-
-static void add_key(const keel_cluster *c, const char *name)
-{
-    char keys[128];
-    keel_err err = {0};
-    snprintf(keys, sizeof keys, "%s/keys", c->dir);
-    if (keel_keys_folder(keys, &err) == KEEL_OK && keel_key_add(keys, name, false, &err) == KEEL_OK)
-        return;
-    fprintf(stderr, "%s: %s\n", name, err.text);
-    abort();
 }
 
 /* Up to where a signal on a symbol is decided with a size. */
@@ -264,7 +252,7 @@ static void loaded(void)
                     "strategies: {calm: {active: true}, fast: {active: true}, flood: {active: "
                     "true}}\n");
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
-        add_key(&c, names[i]);
+        keel_cluster_add_key(&c, names[i]);
     c.door = true;
     fast.dir = flood.dir = c.dir;
     keel_cluster_up(&c);
@@ -383,7 +371,7 @@ static void many(void)
     many_config(&c);
     for (int i = 0; i < CONFIGURED; i++) {
         name_of(i, name);
-        add_key(&c, name);
+        keel_cluster_add_key(&c, name);
     }
     c.door = true;
     keel_cluster_up(&c);

@@ -15,8 +15,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 enum { ROWS = 150, TURNS_MAX = 60000, EVENTS_MAX = 10, FILLS_MAX = 4096 };
 
@@ -256,21 +254,14 @@ static int run_world(uint64_t seed, unsigned without, bool quiet)
     return text[0] != '\0';
 }
 
+static int run_schedule(const keel_schedule *s)
+{
+    return run_world(s->seed, s->without, s->quiet);
+}
+
 static bool seed_passes(uint64_t seed, unsigned without, bool quiet)
 {
-    int status;
-    fflush(stdout);
-    const pid_t pid = fork();
-    if (pid == 0) {
-        if (quiet && freopen("/dev/null", "w", stderr) == NULL)
-            _exit(2);
-        alarm(120);
-        _exit(run_world(seed, without, quiet));
-    }
-    waitpid(pid, &status, 0);
-    if (!quiet && WIFSIGNALED(status))
-        printf("  seed %llu: died of signal %d\n", (unsigned long long)seed, WTERMSIG(status));
-    return WIFEXITED(status) && WEXITSTATUS(status) == 0;
+    return keel_schedule_passes(&(keel_schedule){seed, without, 0, quiet}, run_schedule);
 }
 
 int main(int argc, char **argv)

@@ -12,8 +12,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 enum { ROWS = 90, TURNS_MAX = 60000, EVENTS_MAX = 12 };
 
@@ -175,21 +173,14 @@ static int judge_seed(uint64_t seed, unsigned without, scene what, bool quiet)
     return o.text[0] == '\0' ? 0 : 1;
 }
 
+static int run_schedule(const keel_schedule *s)
+{
+    return judge_seed(s->seed, s->without, (scene)s->what, s->quiet);
+}
+
 static bool seed_passes(uint64_t seed, unsigned without, scene what, bool quiet)
 {
-    int status;
-    fflush(stdout);
-    const pid_t pid = fork();
-    if (pid == 0) {
-        if (quiet && freopen("/dev/null", "w", stderr) == NULL)
-            _exit(2);
-        alarm(120);
-        _exit(judge_seed(seed, without, what, quiet));
-    }
-    waitpid(pid, &status, 0);
-    if (!quiet && WIFSIGNALED(status))
-        printf("  seed %llu: died of signal %d\n", (unsigned long long)seed, WTERMSIG(status));
-    return WIFEXITED(status) && WEXITSTATUS(status) == 0;
+    return keel_schedule_passes(&(keel_schedule){seed, without, (int)what, quiet}, run_schedule);
 }
 
 /* Everyone dies late in a run whose early steps the ledger has pruned: they meet at a common step.

@@ -21,8 +21,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 enum { ROWS = 90, TURNS_MAX = 80000, EVENTS_MAX = 12, SCRIPTS = 3, DECISIONS_MAX = 8192 };
 
@@ -390,21 +388,14 @@ static int run_world(uint64_t seed, unsigned without, scene what, bool quiet, au
     return text[0] != '\0';
 }
 
+static int run_schedule(const keel_schedule *s)
+{
+    return run_world(s->seed, s->without, (scene)s->what, s->quiet, NULL);
+}
+
 static bool seed_passes(uint64_t seed, unsigned without, scene what, bool quiet)
 {
-    int status;
-    fflush(stdout);
-    const pid_t pid = fork();
-    if (pid == 0) {
-        if (quiet && freopen("/dev/null", "w", stderr) == NULL)
-            _exit(2);
-        alarm(120);
-        _exit(run_world(seed, without, what, quiet, NULL));
-    }
-    waitpid(pid, &status, 0);
-    if (!quiet && WIFSIGNALED(status))
-        printf("  seed %llu: died of signal %d\n", (unsigned long long)seed, WTERMSIG(status));
-    return WIFEXITED(status) && WEXITSTATUS(status) == 0;
+    return keel_schedule_passes(&(keel_schedule){seed, without, (int)what, quiet}, run_schedule);
 }
 
 static void schedules(scene what, uint64_t seeds, const char *claim)

@@ -1,6 +1,7 @@
 #include "tests/support/world/audit.h"
 
 #include "common/base/hash.h"
+#include "services/cli/ledger_check.h"
 
 #include <inttypes.h>
 #include <sqlite3.h>
@@ -9,10 +10,19 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { FIRST_MAX = 256 };
+
+typedef struct audit {
+    const keel_history *history;
+    keel_recorded *recorded;
+    const char *books;
+    char first[FIRST_MAX];
+} audit;
+
 /* ---- findings ---- */
 
 KEEL_PRINTF(3, 4)
-static void found(keel_audit *a, int *n, const char *format, ...)
+static void found(audit *a, int *n, const char *format, ...)
 {
     va_list args;
     if ((*n)++ > 0)
@@ -22,7 +32,7 @@ static void found(keel_audit *a, int *n, const char *format, ...)
     va_end(args);
 }
 
-static const char *strategy_name(const keel_audit *a, int strategy)
+static const char *strategy_name(const audit *a, int strategy)
 {
     return strategy >= 0 ? a->recorded->strategies[strategy] : "?";
 }
@@ -70,7 +80,7 @@ static void *copied(const void *from, size_t n, size_t size)
     return to;
 }
 
-void keel_audit_begin(keel_audit *a)
+static void begin(audit *a)
 {
     keel_recorded *r = a->recorded;
     a->first[0] = '\0';
@@ -94,7 +104,8 @@ static size_t receipt_from(const keel_recorded *r, int strategy, int64_t epoch_n
     return low;
 }
 
-int keel_audit_acknowledged(keel_audit *a)
+/* Acknowledged places without a receipt, or with two. */
+static int check_acknowledged(audit *a)
 {
     int n = 0;
     const keel_recorded *r = a->recorded;
@@ -115,7 +126,8 @@ int keel_audit_acknowledged(keel_audit *a)
     return n;
 }
 
-int keel_audit_receipts(keel_audit *a)
+/* Receipts without exactly one decision, decisions without a receipt, or about another signal. */
+static int check_receipts(audit *a)
 {
     int n = 0;
     const keel_recorded *r = a->recorded;
@@ -148,7 +160,7 @@ int keel_audit_receipts(keel_audit *a)
 }
 
 /* Decisions d[from, to) are about one signal_id. */
-static void check_id(keel_audit *a, const keel_recorded_decision *d, size_t from, size_t to, int *n)
+static void check_id(audit *a, const keel_recorded_decision *d, size_t from, size_t to, int *n)
 {
     int decided = 0;
     for (size_t i = from; i < to; i++) {
@@ -163,7 +175,9 @@ static void check_id(keel_audit *a, const keel_recorded_decision *d, size_t from
               decided);
 }
 
-int keel_audit_ids(keel_audit *a)
+/* Published signal_ids that have no decision but DUPLICATE, or several; a DUPLICATE that does not
+ * lead to the first. */
+static int check_ids(audit *a)
 {
     int n = 0;
     const keel_recorded *r = a->recorded;
@@ -192,7 +206,8 @@ int keel_audit_ids(keel_audit *a)
     return n;
 }
 
-int keel_audit_numbers(keel_audit *a)
+/* decision_seq: 1, 2, 3 ... in the order of the log, intents under their number. */
+static int check_numbers(audit *a)
 {
     int n = 0;
     const keel_recorded *r = a->recorded;
@@ -207,7 +222,8 @@ int keel_audit_numbers(keel_audit *a)
     return n;
 }
 
-int keel_audit_heard(keel_audit *a)
+/* Decisions that a client heard and the log does not hold like that. */
+static int check_heard(audit *a)
 {
     int n = 0;
     const keel_recorded *r = a->recorded;
@@ -223,7 +239,7 @@ int keel_audit_heard(keel_audit *a)
     return n;
 }
 
-static void check_report(keel_audit *a, int s, const uint64_t *by_code, int *n)
+static void check_report(audit *a, int s, const uint64_t *by_code, int *n)
 {
     const keel_reported *told = &a->history->reports[s];
     uint64_t receipts = 0, decided = 0;
@@ -242,7 +258,8 @@ static void check_report(keel_audit *a, int s, const uint64_t *by_code, int *n)
               strategy_name(a, s), told->received, told->decided, told->pending, receipts, decided);
 }
 
-int keel_audit_reports(keel_audit *a)
+/* The last report a watcher saw against the decisions of the log. */
+static int check_reports(audit *a)
 {
     static uint64_t by_code[KEEL_RECORDED_STRATEGIES][KEEL_HISTORY_CODES];
     int n = 0;
@@ -265,7 +282,7 @@ static uint64_t cell_of(const keel_recorded_decision *d)
 
 /* Plans [from, to) are one plan, that goes up to version `upto`: each accepted decision after
  * `after` has to be in it, or a later one of its cell. `times`: how often each version was. */
-static void check_plan(keel_audit *a, size_t from, size_t to, uint64_t after, uint64_t upto,
+static void check_plan(audit *a, size_t from, size_t to, uint64_t after, uint64_t upto,
                        const uint8_t *times, int *n)
 {
     const keel_recorded *r = a->recorded;
@@ -283,7 +300,9 @@ static void check_plan(keel_audit *a, size_t from, size_t to, uint64_t after, ui
     }
 }
 
-int keel_audit_plans(keel_audit *a)
+/* Intents that two plans took up; or none, though a plan took up later ones, and none of those is
+ * of the same book and instrument. */
+static int check_plans(audit *a)
 {
     int n = 0;
     uint64_t done = 0;
@@ -311,7 +330,7 @@ int keel_audit_plans(keel_audit *a)
 
 /* ---- books ---- */
 
-static sqlite3 *open_books(const keel_audit *a)
+static sqlite3 *open_books(const audit *a)
 {
     sqlite3 *db;
     if (sqlite3_open_v2(a->books, &db, SQLITE_OPEN_READONLY, NULL) != SQLITE_OK)
@@ -358,7 +377,7 @@ typedef struct closing {
 } closing;
 
 /* A part of a fill that bears a version. */
-static void check_version(keel_audit *a, closing *c, uint64_t version, int *n)
+static void check_version(audit *a, closing *c, uint64_t version, int *n)
 {
     const keel_recorded *r = a->recorded;
     if (version > r->decisions_n || r->decisions[version - 1].intent.version != version) {
@@ -384,7 +403,7 @@ static void check_version(keel_audit *a, closing *c, uint64_t version, int *n)
     c->closed = c->closed || !fills;
 }
 
-static void check_versions(keel_audit *a, sqlite3 *db, int *n)
+static void check_versions(audit *a, sqlite3 *db, int *n)
 {
     closing c = {.instrument = -1};
     sqlite3_stmt *s =
@@ -406,7 +425,9 @@ static void check_versions(keel_audit *a, sqlite3 *db, int *n)
     sqlite3_finalize(s);
 }
 
-int keel_audit_fills(keel_audit *a)
+/* Fills: in the log and in the books alike, none twice; each version filled and closed at most
+ * once, at its target, and never after a later one of the same book and instrument. */
+static int check_fills(audit *a)
 {
     int n = 0;
     size_t booked_n;
@@ -434,7 +455,8 @@ int keel_audit_fills(keel_audit *a)
     return n;
 }
 
-int keel_audit_watcher(keel_audit *a)
+/* A watcher saw fills that the books do not have, or its last portfolio state is not theirs. */
+static int check_watcher(audit *a)
 {
     int n = 0;
     size_t booked_n;
@@ -461,4 +483,38 @@ int keel_audit_watcher(keel_audit *a)
     free(booked);
     sqlite3_close(db);
     return n;
+}
+
+/* ---- all of it ---- */
+
+int keel_audit_all(const keel_history *history, keel_recorded *recorded, const char *books,
+                   void (*tell)(bool ok, const char *what, const char *why))
+{
+    static const struct {
+        int (*check)(audit *a);
+        const char *what;
+    } checks[] = {
+        {check_acknowledged, "every acknowledged signal has its receipt"},
+        {check_receipts, "every receipt has exactly one decision"},
+        {check_ids, "every published signal_id is decided exactly once"},
+        {check_numbers, "decisions are numbered 1, 2, 3 ..."},
+        {check_heard, "what clients heard is what the log holds"},
+        {check_reports, "the reported counts add up to what the log holds"},
+        {check_plans, "every intent is planned, or replaced, once"},
+        {check_fills, "nothing is filled twice"},
+        {check_watcher, "the watcher's last portfolio state is the ledger's"},
+    };
+    char why[FIRST_MAX + 64];
+    int wrong = 0;
+    audit a = {.history = history, .recorded = recorded, .books = books};
+    begin(&a);
+    for (size_t i = 0; i < sizeof checks / sizeof checks[0]; i++) {
+        const int n = checks[i].check(&a);
+        snprintf(why, sizeof why, "%d times; the first: %s", n, a.first);
+        wrong += n > 0;
+        tell(n == 0, checks[i].what, n > 0 ? why : "");
+    }
+    const bool explained = keel_ledger_check(books, stdout, false) == 0;
+    tell(explained, "the books are explained by their fills", "");
+    return wrong + !explained;
 }

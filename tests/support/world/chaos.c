@@ -2,7 +2,11 @@
 
 #include "services/backtest/apps.h"
 
+#include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 keel_hub_fate keel_chaos_judge(void *arg, int from, int to, const char *topic)
 {
@@ -88,4 +92,22 @@ bool keel_chaos_is_calm(const keel_chaos *c)
 keel_chaos keel_chaos_seeded(uint64_t seed)
 {
     return (keel_chaos){.rng = keel_rng_seeded(seed)};
+}
+
+bool keel_schedule_passes(const keel_schedule *schedule, int (*run)(const keel_schedule *schedule))
+{
+    int status;
+    fflush(stdout);
+    const pid_t pid = fork();
+    if (pid == 0) {
+        if (schedule->quiet && freopen("/dev/null", "w", stderr) == NULL)
+            _exit(2);
+        alarm(120);
+        _exit(run(schedule));
+    }
+    waitpid(pid, &status, 0);
+    if (!schedule->quiet && WIFSIGNALED(status))
+        printf("  seed %llu: died of signal %d\n", (unsigned long long)schedule->seed,
+               WTERMSIG(status));
+    return WIFEXITED(status) && WEXITSTATUS(status) == 0;
 }

@@ -33,6 +33,15 @@ void keel_chaos_strike(keel_chaos *c, keel_host *host);
 /* Bring back what has been down long enough. */
 void keel_chaos_mend(keel_chaos *c, keel_host *host);
 
+/* A schedule of misfortune, in a child of its own that may die of it; true when `run` returns 0. */
+typedef struct keel_schedule {
+    uint64_t seed;
+    unsigned without; /* KEEL_WITHOUT_* */
+    int what;         /* the test's own */
+    bool quiet;       /* expected to fail */
+} keel_schedule;
+bool keel_schedule_passes(const keel_schedule *schedule, int (*run)(const keel_schedule *schedule));
+
 /* Nothing is down. */
 bool keel_chaos_is_calm(const keel_chaos *c);
 

@@ -118,16 +118,22 @@ void keel_cluster_start_one(keel_cluster *c, int i)
     c->pids[i] = pid;
 }
 
-void keel_cluster_add_client(keel_cluster *c, const keel_cluster_client *client)
+void keel_cluster_add_key(const keel_cluster *c, const char *name)
 {
     char keys[128];
     keel_err err = {0};
     snprintf(keys, sizeof keys, "%s/keys", c->dir);
-    if (c->clients_n == KEEL_CLUSTER_CLIENTS || keel_keys_folder(keys, &err) != KEEL_OK ||
-        keel_key_add(keys, client->name, false, &err) != KEEL_OK) {
-        fprintf(stderr, "%s: %s\n", client->name, err.text);
+    if (keel_keys_folder(keys, &err) == KEEL_OK && keel_key_add(keys, name, false, &err) == KEEL_OK)
+        return;
+    fprintf(stderr, "%s: %s\n", name, err.text);
+    abort();
+}
+
+void keel_cluster_add_client(keel_cluster *c, const keel_cluster_client *client)
+{
+    if (c->clients_n == KEEL_CLUSTER_CLIENTS)
         abort();
-    }
+    keel_cluster_add_key(c, client->name);
     c->door = true;
     c->clients[c->clients_n++] = *client;
 }

@@ -69,6 +69,8 @@ int keel_cluster_places(const keel_cluster *c);               /* how many proces
 void keel_cluster_start(keel_cluster *c, int rows, const char *extra, bool journals);
 /* Make the folder only; the test writes dir/config.yaml. */
 void keel_cluster_prepare(keel_cluster *c, bool journals);
+/* Before keel_cluster_up: a key for a program of the test's own, in dir/keys. */
+void keel_cluster_add_key(const keel_cluster *c, const char *name);
 /* Before keel_cluster_up: open a door, and start this client beside the services. */
 void keel_cluster_add_client(keel_cluster *c, const keel_cluster_client *client);
 /* Before keel_cluster_up: what is not synced is lost with the log. fsync: "always", "everysec". */

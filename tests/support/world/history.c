@@ -36,17 +36,6 @@ void keel_history_close(keel_history *h)
     free(h->fills);
 }
 
-static void *grown(void *array, size_t n, size_t *cap, size_t size)
-{
-    if (n < *cap)
-        return array;
-    *cap = *cap == 0 ? 4096 : *cap * 2;
-    array = realloc(array, *cap * size);
-    if (array == NULL)
-        abort();
-    return array;
-}
-
 /* ---- lines ---- */
 
 static bool take_said(keel_history *h, keel_history_file *f, const char *line)
@@ -55,7 +44,7 @@ static bool take_said(keel_history *h, keel_history_file *f, const char *line)
     if (sscanf(line, "S %23s %" SCNd64 " %" SCNu64 " ;", s.signal_id, &s.epoch_ns, &s.seq) != 3)
         return false;
     s.id = keel_recorded_id(s.strategy, s.signal_id);
-    h->said = grown(h->said, h->said_n, &h->said_cap, sizeof s);
+    h->said = keel_recorded_grown(h->said, h->said_n, &h->said_cap, sizeof s);
     h->said[h->said_n++] = s;
     f->drained = false;
     return true;
@@ -90,7 +79,7 @@ static bool take_heard(keel_history *h, const keel_history_file *f, const char *
         return false;
     d.id = keel_recorded_id(f->strategy, id);
     d.accepted = accepted != 0;
-    h->heard = grown(h->heard, h->heard_n, &h->heard_cap, sizeof d);
+    h->heard = keel_recorded_grown(h->heard, h->heard_n, &h->heard_cap, sizeof d);
     h->heard[h->heard_n++] = d;
     return true;
 }
@@ -111,7 +100,7 @@ static bool take_fill(keel_history *h, const char *line)
     uint64_t step;
     if (sscanf(line, "F %" SCNu64 " %159s", &step, id) != 2)
         return false;
-    h->fills = grown(h->fills, h->fills_n, &h->fills_cap, sizeof *h->fills);
+    h->fills = keel_recorded_grown(h->fills, h->fills_n, &h->fills_cap, sizeof *h->fills);
     h->fills[h->fills_n++] = keel_hash(id, strlen(id));
     return true;
 }

@@ -48,7 +48,7 @@ void keel_recorded_close(keel_recorded *r)
     keel_arena_fini(&r->arena);
 }
 
-static void *grown(void *array, size_t n, size_t *cap, size_t size)
+void *keel_recorded_grown(void *array, size_t n, size_t *cap, size_t size)
 {
     if (n < *cap)
         return array;
@@ -77,7 +77,8 @@ static void take_receipt(keel_recorded *r, const uint8_t *data, size_t len, keel
         r->unreadable++;
         return;
     }
-    r->receipts = grown(r->receipts, r->receipts_n, &r->receipts_cap, sizeof *r->receipts);
+    r->receipts =
+        keel_recorded_grown(r->receipts, r->receipts_n, &r->receipts_cap, sizeof *r->receipts);
     keel_recorded_receipt *to = &r->receipts[r->receipts_n++];
     *to = (keel_recorded_receipt){.strategy = strategy_of(r, receipt.strategy),
                                   .epoch_ns = receipt.epoch_ns,
@@ -96,7 +97,8 @@ static void take_decision(keel_recorded *r, const command *c, keel_recorded_at a
         r->unreadable++;
         return;
     }
-    r->decisions = grown(r->decisions, r->decisions_n, &r->decisions_cap, sizeof *r->decisions);
+    r->decisions =
+        keel_recorded_grown(r->decisions, r->decisions_n, &r->decisions_cap, sizeof *r->decisions);
     keel_recorded_decision *to = &r->decisions[r->decisions_n++];
     *to = (keel_recorded_decision){.strategy = strategy_of(r, d->strategy),
                                    .epoch_ns = d->epoch_ns,
@@ -120,7 +122,7 @@ static void take_fill(keel_recorded *r, const uint8_t *data, size_t len, keel_re
         r->unreadable++;
         return;
     }
-    r->fills = grown(r->fills, r->fills_n, &r->fills_cap, sizeof *r->fills);
+    r->fills = keel_recorded_grown(r->fills, r->fills_n, &r->fills_cap, sizeof *r->fills);
     keel_recorded_fill *to = &r->fills[r->fills_n++];
     *to = (keel_recorded_fill){.id = keel_hash(f->fill_id, strlen(f->fill_id)), .at = at};
     for (int b = 0; b < f->books_n; b++)
@@ -137,7 +139,7 @@ static void take_plan(keel_recorded *r, const command *c, keel_recorded_at at)
         return;
     }
     for (int k = 0; k < p.consumed_n; k++) {
-        r->plans = grown(r->plans, r->plans_n, &r->plans_cap, sizeof *r->plans);
+        r->plans = keel_recorded_grown(r->plans, r->plans_n, &r->plans_cap, sizeof *r->plans);
         r->plans[r->plans_n++] =
             (keel_recorded_plan){p.consumed_decisions[k], strtoull(c->words[2], NULL, 10), at};
     }

@@ -79,6 +79,8 @@ typedef struct keel_recorded {
     uint64_t unreadable;
 } keel_recorded;
 
+/* Room for one more than the n elements of `size` bytes; as realloc, never NULL. */
+void *keel_recorded_grown(void *array, size_t n, size_t *cap, size_t size);
 /* A signal_id of the n-th strategy, as a number. */
 uint64_t keel_recorded_id(int strategy, const char *signal_id);
 

@@ -39,6 +39,6 @@ void keel_scene_kill(keel_scene *s, int place);
 bool keel_scene_drain(keel_scene *s, int ms);
 
 /* Everything is held against everything (audit.h): how many of the checks fail. Each is told. */
-int keel_scene_audit(keel_scene *s, void (*tell)(bool ok, const char *what, const char *first));
+int keel_scene_audit(keel_scene *s, void (*tell)(bool ok, const char *what, const char *why));
 
 #endif
