@@ -468,6 +468,15 @@ uint64_t keel_service_horizon(const keel_service *svc)
     return svc->horizon;
 }
 
+uint64_t keel_service_newest_row(keel_service *svc)
+{
+    const int feed = node_publisher_of(svc, "feed");
+    const node_peer *peer = node_peer_of(svc, "feed");
+    const uint64_t taken = feed >= 0 ? keel_steps_newest(svc->steps, feed) : 0;
+    const uint64_t said = peer != NULL ? peer->step_done : 0;
+    return taken > said ? taken : said;
+}
+
 unsigned keel_service_without(const keel_service *svc)
 {
     return svc->cfg.without;

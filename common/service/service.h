@@ -201,6 +201,9 @@ void keel_service_log_lost(keel_service *svc, bool lost);
 /* Nobody needs records of steps before it any more (P3); 0 = not known. */
 uint64_t keel_service_horizon(const keel_service *svc);
 
+/* The newest step that a row is known of: from the line, or from the feed's heartbeat. */
+uint64_t keel_service_newest_row(keel_service *svc);
+
 /* KEEL_WITHOUT_* of a test; 0 in a program. */
 unsigned keel_service_without(const keel_service *svc);
 

@@ -119,16 +119,21 @@ static void count_verdict(keel_service *svc, const char *what, keel_intake_verdi
     keel_service_count(svc, name, 1);
 }
 
-/* What is wrong with the bytes of a signal whose place is right (G3). */
-static void judge_bytes(keel_service *svc, const keel_msg *msg, keel_reason *refusal)
+/* What is wrong with the bytes of a signal whose place is right (G3), and its row. */
+static void judge_bytes(keel_service *svc, const keel_msg *msg, keel_reason *refusal,
+                        uint64_t *row_step)
 {
     keel_signal signal;
+    *row_step = 0;
     refusal->code = KEEL_REASON_UNSPECIFIED;
     refusal->text[0] = '\0';
-    if (keel_wire_get_signal(keel_service_arena(svc), msg->data, msg->len, &signal) != KEEL_OK)
+    if (keel_wire_get_signal(keel_service_arena(svc), msg->data, msg->len, &signal) != KEEL_OK) {
         keel_wire_blame_signal(keel_service_arena(svc), msg->data, msg->len, refusal);
-    else if (strcmp(signal.strategy, msg->id.source) != 0 || signal.seq != msg->id.seq ||
-             signal.epoch_ns != msg->id.epoch_ns)
+        return;
+    }
+    *row_step = signal.row_step;
+    if (strcmp(signal.strategy, msg->id.source) != 0 || signal.seq != msg->id.seq ||
+        signal.epoch_ns != msg->id.epoch_ns)
         keel_reason_set(refusal, KEEL_REASON_MALFORMED,
                         "strategy, epoch_ns or seq: not those of the envelope");
 }
@@ -137,13 +142,14 @@ static keel_status on_signal(keel_service *svc, void *arg, const keel_msg *msg)
 {
     app *a = arg;
     keel_reason refusal;
+    uint64_t row_step;
     const keel_intake_verdict verdict = keel_intake_on_signal(
         a->intake, msg->id.source, msg->id.epoch_ns, msg->id.seq, keel_service_mono_ns(svc));
     count_verdict(svc, "signals", verdict);
     if (verdict != KEEL_INTAKE_TAKE)
         return KEEL_OK;
-    judge_bytes(svc, msg, &refusal);
-    keel_intake_put(a->intake, keel_service_step(svc), &refusal, msg->data, msg->len);
+    judge_bytes(svc, msg, &refusal, &row_step);
+    keel_intake_put(a->intake, keel_service_step(svc), row_step, &refusal, msg->data, msg->len);
     return KEEL_OK;
 }
 
@@ -256,10 +262,16 @@ static bool take_stored(void *arg, const keel_log_entry *e)
 {
     stored *s = arg;
     keel_receipt receipt;
-    keel_arena_reset(keel_service_arena(s->svc));
-    s->status = keel_wire_get_receipt(keel_service_arena(s->svc), e->data, e->len, &receipt);
-    if (s->status == KEEL_OK)
-        s->status = keel_intake_on_stored_receipt(s->app->intake, &receipt);
+    keel_signal signal;
+    keel_arena *arena = keel_service_arena(s->svc);
+    keel_arena_reset(arena);
+    s->status = keel_wire_get_receipt(arena, e->data, e->len, &receipt);
+    if (s->status != KEEL_OK)
+        return false;
+    const bool readable =
+        keel_wire_get_signal(arena, receipt.signal, receipt.signal_len, &signal) == KEEL_OK;
+    s->status = keel_intake_on_stored_receipt(
+        s->app->intake, &receipt, readable ? signal.row_step : 0, keel_service_mono_ns(s->svc));
     return s->status == KEEL_OK;
 }
 
@@ -454,9 +466,10 @@ static keel_status gather(keel_service *svc, void *arg, uint64_t step, bool *any
         return hand_over(svc, a, any);
     }
     KEEL_TRY(open_doors(svc, a));
+    const keel_intake_moment now = {step, keel_service_newest_row(svc), keel_service_mono_ns(svc)};
     const int room = keel_coordinator_room(a->engine);
     const int left = DECIDED_MAX - a->decided;
-    keel_intake_choose_arrived(a->intake, step,
+    keel_intake_choose_arrived(a->intake, &now,
                                room < ROUND_MAX && room < left ? room
                                : left < ROUND_MAX              ? left
                                                                : ROUND_MAX);

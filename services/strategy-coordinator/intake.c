@@ -189,6 +189,8 @@ static void add_pending(keel_intake_desk *desk, uint32_t at)
     else
         c->first = at;
     c->last = at;
+    if (c->pending == 0 || h->row_step > c->latest_row)
+        c->latest_row = h->row_step;
     c->pending++;
     desk->pending++;
 }
@@ -285,7 +287,8 @@ static bool is_place(int64_t epoch_ns, uint64_t seq)
     return epoch_ns > 0 && seq > 0 && seq >> SEQ_BITS == 0;
 }
 
-keel_status keel_intake_on_stored_receipt(keel_intake_desk *desk, const keel_receipt *receipt)
+keel_status keel_intake_on_stored_receipt(keel_intake_desk *desk, const keel_receipt *receipt,
+                                          uint64_t row_step, int64_t mono_ns)
 {
     const int i = intake_find(desk, receipt->strategy);
     if (desk->is_open)
@@ -303,6 +306,8 @@ keel_status keel_intake_on_stored_receipt(keel_intake_desk *desk, const keel_rec
     const intake_head h = {.seq = receipt->seq,
                            .epoch_ns = receipt->epoch_ns,
                            .step = receipt->step,
+                           .row_step = row_step,
+                           .since_ns = mono_ns,
                            .strategy = (uint16_t)i,
                            .code = (uint16_t)receipt->refusal.code,
                            .text_len = (uint16_t)text_len,
@@ -435,11 +440,12 @@ keel_intake_verdict keel_intake_on_signal(keel_intake_desk *desk, const char *st
     }
     desk->put_strategy = i;
     desk->put_seq = seq;
+    desk->put_ns = mono_ns;
     return counted(desk, KEEL_INTAKE_TAKE);
 }
 
-void keel_intake_put(keel_intake_desk *desk, uint64_t step, const keel_reason *why,
-                     const uint8_t *data, size_t len)
+void keel_intake_put(keel_intake_desk *desk, uint64_t step, uint64_t row_step,
+                     const keel_reason *why, const uint8_t *data, size_t len)
 {
     keel_reason reason = {KEEL_REASON_UNSPECIFIED, ""};
     KEEL_ASSERT(desk->put_strategy >= 0);
@@ -456,6 +462,8 @@ void keel_intake_put(keel_intake_desk *desk, uint64_t step, const keel_reason *w
     const intake_head h = {.seq = desk->put_seq,
                            .epoch_ns = c->epoch_ns,
                            .step = step,
+                           .row_step = row_step,
+                           .since_ns = desk->put_ns,
                            .strategy = (uint16_t)desk->put_strategy,
                            .code = (uint16_t)reason.code,
                            .text_len = (uint16_t)strlen(reason.text),

@@ -39,6 +39,7 @@ enum {
 #define KEEL_INTAKE_REPEAT_NS (500 * INT64_C(1000000))  /* an ack is repeated */
 #define KEEL_INTAKE_HEARD_NS  (5 * INT64_C(1000000000)) /* to who was heard so recently */
 #define KEEL_INTAKE_AGAIN_NS  (20 * INT64_C(1000000)) /* least time between acks of repeats, gaps */
+#define KEEL_INTAKE_EARLY_NS  (5 * INT64_C(1000000000)) /* a row that is not known is waited for */
 
 typedef struct keel_intake_desk keel_intake_desk;
 
@@ -86,9 +87,11 @@ void keel_intake_free(keel_intake_desk **desk);
 /* ---- at a start ---- */
 
 /* A receipt that the log holds and the engine has not decided, in ascending (epoch, seq) per
- * strategy: pending. KEEL_EUNKNOWN its strategy; KEEL_EORDER; KEEL_ENOSPC; KEEL_EREFUSED: open. */
+ * strategy: pending. row_step as for keel_intake_put. KEEL_EUNKNOWN its strategy; KEEL_EORDER;
+ * KEEL_ENOSPC; KEEL_EREFUSED: open. */
 KEEL_MUST_CHECK keel_status keel_intake_on_stored_receipt(keel_intake_desk *desk,
-                                                          const keel_receipt *receipt);
+                                                          const keel_receipt *receipt,
+                                                          uint64_t row_step, int64_t mono_ns);
 
 /* The top of a strategy's stream in the log, or the engine's mark: what is durable, decided or not.
  * Older than what is known: nothing. KEEL_EUNKNOWN, KEEL_EREFUSED: open. */
@@ -96,7 +99,7 @@ KEEL_MUST_CHECK keel_status keel_intake_on_top(keel_intake_desk *desk, const cha
                                                int64_t epoch_ns, uint64_t seq);
 void keel_intake_open(keel_intake_desk *desk);
 
-/* ---- frames; mono_ns paces acknowledgements only ---- */
+/* ---- frames; mono_ns paces acknowledgements, and says since when an early signal waits ---- */
 
 keel_intake_verdict keel_intake_on_hello(keel_intake_desk *desk, const keel_hello *hello,
                                          int64_t mono_ns);
@@ -105,9 +108,10 @@ keel_intake_verdict keel_intake_on_hello(keel_intake_desk *desk, const keel_hell
 keel_intake_verdict keel_intake_on_signal(keel_intake_desk *desk, const char *strategy,
                                           int64_t epoch_ns, uint64_t seq, int64_t mono_ns);
 /* Its bytes, copied. *refusal (NULL or UNSPECIFIED = none) is what is wrong with them; more than
- * KEEL_SIGNAL_BYTES_MAX are refused here, MALFORMED, and not kept. `step` is the open one. */
-void keel_intake_put(keel_intake_desk *desk, uint64_t step, const keel_reason *refusal,
-                     const uint8_t *data, size_t len);
+ * KEEL_SIGNAL_BYTES_MAX are refused here, MALFORMED, and not kept. `step` is the open one, row_step
+ * the signal's (0 = none). */
+void keel_intake_put(keel_intake_desk *desk, uint64_t step, uint64_t row_step,
+                     const keel_reason *refusal, const uint8_t *data, size_t len);
 /* last_seq: the low 32 bits of the last seq sent in this epoch, as the mark of a StepEnd has it. */
 keel_intake_verdict keel_intake_on_step_end(keel_intake_desk *desk, const char *strategy,
                                             int64_t epoch_ns, uint64_t step, uint32_t last_seq,
@@ -135,10 +139,19 @@ size_t keel_intake_pending(const keel_intake_desk *desk);
  * (strategy name, epoch, seq); where not all fit, each strategy gets as many as the others, so that
  * none starves. *intake names what was chosen; may be empty. */
 void keel_intake_choose(keel_intake_desk *desk, int room, keel_intake *intake);
+/* When a choice is made. */
+typedef struct keel_intake_moment {
+    uint64_t step;       /* the open one */
+    uint64_t newest_row; /* that is known of; a coordinator that catches up is behind it */
+    int64_t mono_ns;
+} keel_intake_moment;
+
 /* Live: at most `room` in order of arrival; where more wait, of each strategy as many as of the
  * others, so that nobody waits behind all that a faster one has sent. Those of a strategy that has
- * had its part of `step` wait for the next one. */
-void keel_intake_choose_arrived(keel_intake_desk *desk, uint64_t step, int room);
+ * had its part of the step wait for the next one.
+ * A signal of a row after the step is early, and its strategy's later ones wait with it: for its
+ * step, if the row is known; else KEEL_INTAKE_EARLY_NS, and then the engine refuses it. */
+void keel_intake_choose_arrived(keel_intake_desk *desk, const keel_intake_moment *at, int room);
 /* The next chosen one, no longer pending; false after the last. */
 bool keel_intake_next(keel_intake_desk *desk, keel_receipt *receipt);
 

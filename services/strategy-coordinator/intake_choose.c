@@ -95,11 +95,24 @@ void keel_intake_choose(keel_intake_desk *desk, int room, keel_intake *intake)
     intake->ranges = desk->ranges;
 }
 
-/* How many of a strategy's receipts the step has room for. */
-static uint32_t eligible(const keel_intake_desk *desk, const intake_client *c)
+static bool is_early(const intake_head *h, const keel_intake_moment *at)
 {
-    const uint32_t part = desk->part_max - c->part;
-    return c->pending < part ? c->pending : part;
+    return h->row_step > at->step &&
+           (h->row_step <= at->newest_row || at->mono_ns - h->since_ns < KEEL_INTAKE_EARLY_NS);
+}
+
+/* How many of a strategy's receipts the step has room for, up to the first that is early. */
+static uint32_t count_ready(const keel_intake_desk *desk, const intake_client *c,
+                            const keel_intake_moment *at, uint32_t room)
+{
+    const uint32_t part = desk->part_max - c->part < room ? desk->part_max - c->part : room;
+    const uint32_t most = c->pending < part ? c->pending : part;
+    uint32_t n = 0;
+    if (c->latest_row <= at->step)
+        return most;
+    for (uint32_t b = c->first; n < most && !is_early(&desk->blocks[b].receipt, at); n++)
+        b = desk->blocks[b].receipt.next;
+    return n;
 }
 
 /* Go along the arrivals and give each strategy up to `cap` of the room; what is left of it. */
@@ -110,7 +123,7 @@ static uint32_t give_by_arrival(keel_intake_desk *desk, uint32_t cap, uint32_t l
     for (uint32_t at = desk->arrived_first; at != 0 && left > 0;
          at = desk->blocks[at].receipt.later) {
         intake_client *c = &desk->clients[desk->blocks[at].receipt.strategy];
-        if (++c->passed <= c->quota || c->quota == cap || c->part == desk->part_max)
+        if (++c->passed <= c->quota || c->quota == cap || c->quota == c->ready)
             continue;
         c->part++;
         c->quota++;
@@ -119,18 +132,19 @@ static uint32_t give_by_arrival(keel_intake_desk *desk, uint32_t cap, uint32_t l
     return left;
 }
 
-void keel_intake_choose_arrived(keel_intake_desk *desk, uint64_t step, int room)
+void keel_intake_choose_arrived(keel_intake_desk *desk, const keel_intake_moment *at, int room)
 {
     size_t most = 0;
     uint32_t hungry = 0;
     forget_choice(desk);
     for (int i = 0; i < desk->n; i++) {
         intake_client *c = &desk->clients[i];
-        c->part = step == desk->part_step ? c->part : 0;
-        most += eligible(desk, c);
-        hungry += eligible(desk, c) > 0;
+        c->part = at->step == desk->part_step ? c->part : 0;
+        c->ready = count_ready(desk, c, at, room > 0 ? (uint32_t)room : 0);
+        most += c->ready;
+        hungry += c->ready > 0;
     }
-    desk->part_step = step;
+    desk->part_step = at->step;
     desk->chosen = room <= 0 ? 0 : most < (size_t)room ? (int)most : room;
     desk->by_arrival = true;
     desk->cursor = desk->arrived_first;

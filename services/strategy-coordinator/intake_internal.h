@@ -22,6 +22,8 @@ typedef struct intake_head {
     uint64_t seq;
     int64_t epoch_ns;
     uint64_t step;
+    uint64_t row_step; /* of the signal, 0 = none */
+    int64_t since_ns;
     uint16_t strategy;
     uint16_t code;
     uint16_t text_len;
@@ -52,11 +54,13 @@ typedef struct intake_client {
     uint64_t mark;  /* last seq of the closed steps */
     uint32_t first; /* pending receipts, by (epoch, seq) */
     uint32_t last;
-    uint32_t pending; /* of all epochs */
-    uint32_t batched; /* taken and not durable */
-    uint32_t quota;   /* how many are chosen and not had yet */
-    uint32_t part;    /* live: chosen in desk->part_step */
-    uint32_t passed;  /* while choosing: how many arrivals of it were gone along */
+    uint32_t pending;    /* of all epochs */
+    uint64_t latest_row; /* no pending one is of a later row */
+    uint32_t batched;    /* taken and not durable */
+    uint32_t quota;      /* how many are chosen and not had yet */
+    uint32_t part;       /* live: chosen in desk->part_step */
+    uint32_t ready;      /* while choosing: how many may be chosen */
+    uint32_t passed;     /* while choosing: how many arrivals of it were gone along */
     bool was_heard;
     bool is_due;   /* an Ack, now */
     bool is_asked; /* an Ack, as soon as the last one is old enough */
@@ -92,6 +96,7 @@ struct keel_intake_desk {
     int batch_n;
     int put_strategy; /* whose signal is to be put; -1 = none */
     uint64_t put_seq;
+    int64_t put_ns;
 
     uint32_t arrived_first; /* durable ones, by arrival */
     uint32_t arrived_last;

@@ -313,12 +313,12 @@ static void take_batch(keel_intake_desk *intake, const char *strategy, const uin
     for (int i = 0; i < KEEL_INTAKE_BATCH_MAX; i++) {
         if (keel_intake_on_signal(intake, strategy, EPOCH_NS, ++*seq, 1) != KEEL_INTAKE_TAKE)
             bench_die("intake does not take signal %llu", (unsigned long long)*seq);
-        keel_intake_put(intake, 1, NULL, bytes, SIGNAL_BYTES);
+        keel_intake_put(intake, 1, 0, NULL, bytes, SIGNAL_BYTES);
     }
     keel_intake_commit(intake);
     while (keel_intake_next_ack(intake, 1, &ack))
         ;
-    keel_intake_choose_arrived(intake, 1, KEEL_INTAKE_BATCH_MAX);
+    keel_intake_choose_arrived(intake, &(keel_intake_moment){1, 1, 0}, KEEL_INTAKE_BATCH_MAX);
     while (keel_intake_next(intake, &receipt))
         n += receipt.signal_len == SIGNAL_BYTES;
     if (n != KEEL_INTAKE_BATCH_MAX)

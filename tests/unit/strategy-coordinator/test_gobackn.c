@@ -132,7 +132,7 @@ static void deliver(net *n, const frame *f)
     case SIGNAL:
         verdict = keel_intake_on_signal(n->desk, said.strategy, f->epoch_ns, f->seq, n->now_ns);
         if (verdict == KEEL_INTAKE_TAKE)
-            keel_intake_put(n->desk, 1, NULL, (const uint8_t *)&f->value, sizeof f->value);
+            keel_intake_put(n->desk, 1, 0, NULL, (const uint8_t *)&f->value, sizeof f->value);
     }
     cr_assert(verdict != KEEL_INTAKE_BAD && verdict != KEEL_INTAKE_UNKNOWN);
 }
@@ -207,7 +207,7 @@ static void decide(net *n)
     if (chance(n, 0.5))
         keel_intake_choose(n->desk, 50, &chosen);
     else
-        keel_intake_choose_arrived(n->desk, 1, 50);
+        keel_intake_choose_arrived(n->desk, &(keel_intake_moment){1, 1, 0}, 50);
     while (keel_intake_next(n->desk, &receipt)) {
         const int i = client_of(receipt.strategy);
         int skip = n->taken_n[i]++, k = 0;
@@ -236,7 +236,7 @@ static void die(net *n)
             cr_assert_eq(keel_intake_on_top(n->desk, receipt.strategy, e->epoch_ns, e->seq),
                          KEEL_OK);
         else
-            cr_assert_eq(keel_intake_on_stored_receipt(n->desk, &receipt), KEEL_OK);
+            cr_assert_eq(keel_intake_on_stored_receipt(n->desk, &receipt, 0, 0), KEEL_OK);
     }
     keel_intake_open(n->desk);
     n->is_unsure = false;

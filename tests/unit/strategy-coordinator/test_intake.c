@@ -47,7 +47,7 @@ static keel_intake_verdict say(keel_intake_desk *desk, const char *strategy, int
 {
     const keel_intake_verdict verdict = keel_intake_on_signal(desk, strategy, epoch_ns, seq, 0);
     if (verdict == KEEL_INTAKE_TAKE)
-        keel_intake_put(desk, 7, NULL, (const uint8_t *)&seq, sizeof seq);
+        keel_intake_put(desk, 7, 0, NULL, (const uint8_t *)&seq, sizeof seq);
     return verdict;
 }
 
@@ -186,12 +186,12 @@ Test(intake, keeps_bytes_and_refusals_of_any_length)
                             "why it was refused, in many words: why it was refused, in many words: "
                             "why it was refused, in many words: why it was refused, in many words");
         cr_assert_eq(keel_intake_on_signal(desk, "free", 1, ++seq, 0), KEEL_INTAKE_TAKE);
-        keel_intake_put(desk, seq, &reason, bytes, len);
+        keel_intake_put(desk, seq, 0, &reason, bytes, len);
         keel_intake_batch_at(desk, 0, &receipt);
         cr_assert_eq(receipt.signal_len, len);
         cr_assert_eq(memcmp(receipt.signal, bytes, len), 0);
         keel_intake_commit(desk);
-        keel_intake_choose_arrived(desk, 1, 1);
+        keel_intake_choose_arrived(desk, &(keel_intake_moment){1, 1, 0}, 1);
         cr_assert(keel_intake_next(desk, &receipt));
         cr_assert(receipt.seq == seq && receipt.epoch_ns == 1 && receipt.step == seq);
         cr_assert_eq(receipt.signal_len, len);
@@ -208,9 +208,9 @@ Test(intake, refuses_what_is_too_large_or_empty_but_counts_its_place)
     static uint8_t bytes[KEEL_SIGNAL_BYTES_MAX + 1];
     keel_receipt receipt;
     cr_assert_eq(keel_intake_on_signal(desk, "free", 1, 1, 0), KEEL_INTAKE_TAKE);
-    keel_intake_put(desk, 1, NULL, bytes, sizeof bytes);
+    keel_intake_put(desk, 1, 0, NULL, bytes, sizeof bytes);
     cr_assert_eq(keel_intake_on_signal(desk, "free", 1, 2, 0), KEEL_INTAKE_TAKE);
-    keel_intake_put(desk, 1, NULL, NULL, 0);
+    keel_intake_put(desk, 1, 0, NULL, NULL, 0);
     keel_intake_batch_at(desk, 0, &receipt);
     cr_expect_eq(receipt.refusal.code, KEEL_REASON_MALFORMED);
     cr_expect_not_null(strstr(receipt.refusal.text, "4097 bytes"));
@@ -261,18 +261,18 @@ Test(intake, chooses_by_arrival_and_starves_nobody)
     say_many(desk, "fast", 1, 1, 3000);
     say_many(desk, "slow", 1, 1, 1);
     say_many(desk, "free", 1, 1, 2);
-    keel_intake_choose_arrived(desk, 1, 4);
+    keel_intake_choose_arrived(desk, &(keel_intake_moment){1, 1, 0}, 4);
     cr_assert_eq(take_all(desk, text, sizeof text), 4);
     cr_expect_str_eq(text, "a1.1 a1.2 l1.1 r1.1"); /* a third each, then who is first */
-    keel_intake_choose_arrived(desk, 1, 1);
+    keel_intake_choose_arrived(desk, &(keel_intake_moment){1, 1, 0}, 1);
     cr_assert_eq(take_all(desk, text, sizeof text), 1);
     cr_expect_str_eq(text, "a1.3");
-    keel_intake_choose_arrived(desk, 1, 3);
+    keel_intake_choose_arrived(desk, &(keel_intake_moment){1, 1, 0}, 3);
     cr_assert_eq(take_all(desk, text, sizeof text), 3);
     cr_expect_str_eq(text, "a1.4 a1.5 r1.2");
-    keel_intake_choose_arrived(desk, 1, 10000);
+    keel_intake_choose_arrived(desk, &(keel_intake_moment){1, 1, 0}, 10000);
     cr_expect_eq(take_all(desk, text, sizeof text), 2995);
-    keel_intake_choose_arrived(desk, 1, 10);
+    keel_intake_choose_arrived(desk, &(keel_intake_moment){1, 1, 0}, 10);
     cr_expect_eq(take_all(desk, text, sizeof text), 0);
     keel_intake_free(&desk);
 }
@@ -290,7 +290,7 @@ Test(intake, gives_no_more_credit_than_one_outbox)
                  KEEL_OUTBOX_MAX); /* of others nothing is taken */
     cr_expect_eq(keel_intake_credit(desk, "nobody"), 0);
     drop_acks(desk, 0);
-    keel_intake_choose_arrived(desk, 1, 10);
+    keel_intake_choose_arrived(desk, &(keel_intake_moment){1, 1, 0}, 10);
     cr_assert_eq(take_all(desk, text, sizeof text), 10);
     const keel_ack ack = the_ack(desk, 1); /* it stood still: it hears at once */
     cr_expect_leq(ack.credit, 10);
@@ -324,7 +324,7 @@ Test(intake, gives_no_credit_that_its_memory_cannot_hold)
     uint64_t seq = 0;
     cr_expect_lt(keel_intake_credit(desk, "free"), 10);
     while (keel_intake_on_signal(desk, "free", 1, seq + 1, 0) == KEEL_INTAKE_TAKE) {
-        keel_intake_put(desk, 1, NULL, bytes, sizeof bytes);
+        keel_intake_put(desk, 1, 0, NULL, bytes, sizeof bytes);
         keel_intake_commit(desk);
         seq++;
     }
@@ -332,10 +332,10 @@ Test(intake, gives_no_credit_that_its_memory_cannot_hold)
     cr_expect_eq(keel_intake_credit(desk, "slow"), 0);
     cr_expect_gt(seq, 3);
     for (int round = 0; round < 100; round++) { /* blocks come back */
-        keel_intake_choose_arrived(desk, 1, 1);
+        keel_intake_choose_arrived(desk, &(keel_intake_moment){1, 1, 0}, 1);
         cr_assert(keel_intake_next(desk, &receipt));
         cr_assert_eq(keel_intake_on_signal(desk, "free", 1, seq + 1, 0), KEEL_INTAKE_TAKE);
-        keel_intake_put(desk, 1, NULL, bytes, sizeof bytes);
+        keel_intake_put(desk, 1, 0, NULL, bytes, sizeof bytes);
         keel_intake_commit(desk);
         seq++;
     }
@@ -409,7 +409,8 @@ Test(intake, chooses_by_strategy_epoch_and_seq_or_by_arrival)
     cr_expect(chosen.ranges[1].from_seq == 1 && chosen.ranges[1].to_seq == 2);
     cr_expect_str_eq(chosen.ranges[2].strategy, "slow");
     cr_expect_eq(chosen.ranges[3].epoch_ns, 2);
-    keel_intake_choose_arrived(desk, 1, 2); /* the last choice counts */
+    keel_intake_choose_arrived(desk, &(keel_intake_moment){1, 1, 0},
+                               2); /* the last choice counts */
     cr_assert_eq(take_all(desk, text, sizeof text), 2);
     cr_expect_str_eq(text, "l1.1 a1.1");
     keel_intake_choose(desk, 100, &chosen);
@@ -450,17 +451,80 @@ Test(intake, shares_a_step_of_live_mode)
     say_many(desk, "fast", 1, 1, 500);
     say_many(desk, "free", 1, 1, 3);
     say_many(desk, "fast", 1, 501, 600);
-    keel_intake_choose_arrived(desk, 7, 256);
+    keel_intake_choose_arrived(desk, &(keel_intake_moment){7, 7, 0}, 256);
     cr_assert_eq(take_all(desk, text, sizeof text), 103);
     cr_expect_not_null(strstr(text, "a1.100 r1.1 r1.2 r1.3"));
-    keel_intake_choose_arrived(desk, 7, 256);
+    keel_intake_choose_arrived(desk, &(keel_intake_moment){7, 7, 0}, 256);
     cr_expect_eq(take_all(desk, text, sizeof text), 0);
     say_many(desk, "free", 1, 4, 4);
-    keel_intake_choose_arrived(desk, 7, 256);
+    keel_intake_choose_arrived(desk, &(keel_intake_moment){7, 7, 0}, 256);
     cr_expect_eq(take_all(desk, text, sizeof text), 1);
-    keel_intake_choose_arrived(desk, 8, 256);
+    keel_intake_choose_arrived(desk, &(keel_intake_moment){8, 8, 0}, 256);
     cr_expect_eq(take_all(desk, text, sizeof text), 100);
     cr_expect_eq(strncmp(text, "a1.101 ", 7), 0);
+    keel_intake_free(&desk);
+}
+
+/* A signal of `row_step`, durable at `mono_ns`. */
+static void say_of_row(keel_intake_desk *desk, const char *strategy, uint64_t seq,
+                       uint64_t row_step, int64_t mono_ns)
+{
+    cr_assert_eq(keel_intake_on_signal(desk, strategy, 1, seq, mono_ns), KEEL_INTAKE_TAKE);
+    keel_intake_put(desk, 7, row_step, NULL, (const uint8_t *)&seq, sizeof seq);
+    keel_intake_commit(desk);
+}
+
+static void expect_chosen(keel_intake_desk *desk, keel_intake_moment at, const char *expected)
+{
+    char text[256] = "";
+    keel_intake_choose_arrived(desk, &at, 100);
+    (void)take_all(desk, text, sizeof text);
+    cr_expect_str_eq(text, expected, "at step %d: %s", (int)at.step, text);
+}
+
+/* Whoever catches up is behind the rows that its clients have seen. */
+Test(intake, early_signals_wait_for_their_step)
+{
+    keel_intake_desk *desk = make();
+    say_of_row(desk, "free", 1, 7, 0);
+    say_of_row(desk, "free", 2, 9, 0);
+    say_of_row(desk, "free", 3, 7, 0); /* in the order of its stream */
+    say_of_row(desk, "fast", 1, 7, 0);
+    expect_chosen(desk, (keel_intake_moment){7, 9, 0}, "r1.1 a1.1");
+    expect_chosen(desk, (keel_intake_moment){8, 9, 60000 * MS}, "");
+    cr_expect_eq(keel_intake_pending(desk), 2);
+    expect_chosen(desk, (keel_intake_moment){9, 9, 60000 * MS}, "r1.2 r1.3");
+    keel_intake_free(&desk);
+}
+
+Test(intake, a_row_that_nobody_knows_is_waited_for_five_seconds)
+{
+    keel_intake_desk *desk = make();
+    say_of_row(desk, "free", 1, 1000, 100 * MS);
+    say_of_row(desk, "free", 2, 7, 200 * MS);
+    expect_chosen(desk, (keel_intake_moment){7, 7, 5099 * MS}, "");
+    expect_chosen(desk, (keel_intake_moment){7, 7, 5100 * MS}, "r1.1 r1.2");
+    keel_intake_free(&desk);
+    desk = make_sized(0, false); /* and anew after a restart */
+    const uint8_t byte = 1;
+    const keel_receipt receipt = {
+        .strategy = "free", .epoch_ns = 1, .seq = 1, .signal = &byte, .signal_len = 1};
+    cr_assert_eq(keel_intake_on_stored_receipt(desk, &receipt, 1000, 9000 * MS), KEEL_OK);
+    keel_intake_open(desk);
+    expect_chosen(desk, (keel_intake_moment){7, 7, 13999 * MS}, "");
+    expect_chosen(desk, (keel_intake_moment){7, 7, 14000 * MS}, "r1.1");
+    keel_intake_free(&desk);
+}
+
+/* In lockstep a client says nothing of a row before its coordinator has the row. */
+Test(intake, lockstep_waits_for_no_row)
+{
+    char text[64];
+    keel_intake chosen;
+    keel_intake_desk *desk = make();
+    say_of_row(desk, "slow", 1, 1000, 0);
+    keel_intake_choose(desk, 100, &chosen);
+    cr_expect_eq(take_all(desk, text, sizeof text), 1);
     keel_intake_free(&desk);
 }
 
@@ -474,17 +538,17 @@ Test(intake, goes_on_where_the_log_ends)
     receipt.signal = bytes;
     receipt.signal_len = sizeof bytes;
     cr_assert_eq(keel_intake_on_top(desk, "free", 5, 7), KEEL_OK); /* decided up to here */
-    cr_assert_eq(keel_intake_on_stored_receipt(desk, &receipt), KEEL_OK);
-    cr_expect_eq(keel_intake_on_stored_receipt(desk, &receipt), KEEL_EORDER);
+    cr_assert_eq(keel_intake_on_stored_receipt(desk, &receipt, 0, 0), KEEL_OK);
+    cr_expect_eq(keel_intake_on_stored_receipt(desk, &receipt, 0, 0), KEEL_EORDER);
     receipt.seq = 9;
-    cr_assert_eq(keel_intake_on_stored_receipt(desk, &receipt), KEEL_OK);
+    cr_assert_eq(keel_intake_on_stored_receipt(desk, &receipt, 0, 0), KEEL_OK);
     snprintf(receipt.strategy, sizeof receipt.strategy, "nobody");
-    cr_expect_eq(keel_intake_on_stored_receipt(desk, &receipt), KEEL_EUNKNOWN);
+    cr_expect_eq(keel_intake_on_stored_receipt(desk, &receipt, 0, 0), KEEL_EUNKNOWN);
     cr_expect_eq(keel_intake_on_top(desk, "nobody", 1, 1), KEEL_EUNKNOWN);
     cr_expect_eq(keel_intake_on_top(desk, "free", 5, 3), KEEL_OK); /* known */
     keel_intake_open(desk);
     cr_expect_eq(keel_intake_on_top(desk, "free", 6, 1), KEEL_EREFUSED);
-    cr_expect_eq(keel_intake_on_stored_receipt(desk, &receipt), KEEL_EREFUSED);
+    cr_expect_eq(keel_intake_on_stored_receipt(desk, &receipt, 0, 0), KEEL_EREFUSED);
     keel_ack ack;
     cr_expect_not(keel_intake_next_ack(desk, 0, &ack)); /* nobody was heard yet */
     cr_expect_eq(say(desk, "free", 5, 9), KEEL_INTAKE_REPEAT);
@@ -494,7 +558,7 @@ Test(intake, goes_on_where_the_log_ends)
     cr_expect_eq(say(desk, "free", 5, 10), KEEL_INTAKE_TAKE);
     keel_intake_commit(desk);
     char text[64];
-    keel_intake_choose_arrived(desk, 1, 9);
+    keel_intake_choose_arrived(desk, &(keel_intake_moment){1, 1, 0}, 9);
     cr_assert_eq(take_all(desk, text, sizeof text), 3);
     cr_expect_str_eq(text, "r5.8 r5.9 r5.10");
     keel_intake_free(&desk);
@@ -507,7 +571,7 @@ Test(intake, has_room_for_all_that_a_restart_finds)
     keel_intake_desk *desk = make_sized(1, true);
     uint64_t pending = 0;
     while (keel_intake_on_signal(desk, "free", 1, pending + 1, 0) == KEEL_INTAKE_TAKE) {
-        keel_intake_put(desk, 1, NULL, bytes, sizeof bytes);
+        keel_intake_put(desk, 1, 0, NULL, bytes, sizeof bytes);
         keel_intake_commit(desk);
         pending++;
     }
@@ -518,7 +582,7 @@ Test(intake, has_room_for_all_that_a_restart_finds)
     receipt.signal_len = sizeof bytes;
     const uint64_t all = pending + KEEL_OUTBOX_MAX + KEEL_INTAKE_BATCH_MAX;
     for (receipt.seq = 1; receipt.seq <= all; receipt.seq++)
-        cr_assert_eq(keel_intake_on_stored_receipt(desk, &receipt), KEEL_OK, "%d of %d",
+        cr_assert_eq(keel_intake_on_stored_receipt(desk, &receipt, 0, 0), KEEL_OK, "%d of %d",
                      (int)receipt.seq, (int)all);
     keel_intake_open(desk);
     cr_expect_eq(keel_intake_credit(desk, "free"), 0);
