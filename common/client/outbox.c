@@ -228,6 +228,8 @@ unsigned keel_outbox_on_ack(keel_outbox *o, const keel_ack *ack, int64_t now_ns)
     const keel_reason_code refusal = ack->refusal.code;
     if (o->state == KEEL_OUTBOX_SUPERSEDED || strcmp(ack->strategy, o->strategy) != 0)
         return 0;
+    if (refusal == KEEL_REASON_MALFORMED) /* of a frame that the door kept out: it says no more */
+        return 0;
     if (refusal == KEEL_REASON_UNKNOWN_STRATEGY || refusal == KEEL_REASON_STRATEGY_INACTIVE)
         return ack->epoch_ns == o->epoch_ns || ack->epoch_ns == 0 ? refuse(o) : 0;
     if (ack->epoch_ns > o->epoch_ns ||

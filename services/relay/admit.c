@@ -15,6 +15,19 @@ const char *relay_verdict_counter(relay_verdict verdict)
     return counters[verdict];
 }
 
+const char *relay_verdict_sentence(relay_verdict verdict)
+{
+    static const char *const sentences[RELAY_VERDICT_COUNT] = {
+        [RELAY_MALFORMED] = "the frame is no envelope, or its payload none of its topic",
+        [RELAY_OVERSIZED] = "the payload is larger than its topic takes",
+        [RELAY_WRONG_TYPE] = "the envelope's type is not that of its topic",
+        [RELAY_OTHER_RUN] = "run_id is that of another run",
+        [RELAY_BAD_SEQUENCE] = "id.epoch_ns or id.seq is not in 1 to 2^63 - 1",
+        [RELAY_FORGED] = "id.source is not the strategy of the topic",
+    };
+    return sentences[verdict];
+}
+
 static bool is_service(const char *name)
 {
     for (size_t i = 0; i < keel_all_services_n; i++)
@@ -169,10 +182,16 @@ static const opening *opening_of(keel_topic topic)
     return NULL;
 }
 
+static keel_status read_envelope(const relay_knock *knock, keel_arena *arena, keel_envelope *out)
+{
+    const keel_status status = keel_wire_get_envelope(arena, knock->frame, knock->frame_len, out);
+    if (status != KEEL_OK)
+        memset(out, 0, sizeof *out);
+    return status;
+}
+
 static relay_verdict read_frame(const relay_knock *knock, keel_arena *arena, relay_admission *out)
 {
-    if (knock->frame_len > KEEL_CLIENT_PAYLOAD_BYTES_MAX)
-        return RELAY_OVERSIZED;
     if (knock->topic_len >= KEEL_TOPIC_MAX)
         return RELAY_MALFORMED;
     memcpy(out->topic, knock->topic, knock->topic_len);
@@ -180,10 +199,12 @@ static relay_verdict read_frame(const relay_knock *knock, keel_arena *arena, rel
     const keel_status found = keel_topic_find(out->topic, knock->topic_len, &out->which);
     if (found == KEEL_EUNKNOWN)
         return RELAY_WRONG_TYPE;
-    if (found != KEEL_OK ||
-        keel_wire_get_envelope(arena, knock->frame, knock->frame_len, &out->envelope) != KEEL_OK)
+    if (found != KEEL_OK)
         return RELAY_MALFORMED;
-    return RELAY_ADMITTED;
+    if (knock->frame_len > KEEL_CLIENT_PAYLOAD_BYTES_MAX)
+        return RELAY_OVERSIZED;
+    return read_envelope(knock, arena, &out->envelope) == KEEL_OK ? RELAY_ADMITTED
+                                                                  : RELAY_MALFORMED;
 }
 
 static relay_verdict judge_envelope(const relay_gate *gate, const opening *open,
@@ -202,8 +223,7 @@ relay_verdict relay_admit(const relay_gate *gate, const relay_knock *knock, int6
                           relay_admission *out)
 {
     keel_arena_reset(gate->arena);
-    out->key = NULL;
-    out->len = 0;
+    *out = (relay_admission){.which = KEEL_TOPIC_COUNT};
     if (knock->user == NULL || knock->user[0] == '\0')
         return RELAY_NO_IDENTITY;
     /* Looked up for each message: libzmq lets a connection live on when its key is taken away. */
@@ -219,4 +239,19 @@ relay_verdict relay_admit(const relay_gate *gate, const relay_knock *knock, int6
         return verdict;
     out->counter = open->counter;
     return open->judge(gate, now_ns, out);
+}
+
+const char *relay_admission_strategy(const relay_admission *in)
+{
+    const keel_topic which = in->which;
+    if (in->key == NULL ||
+        (which != KEEL_TOPIC_SIGNAL && which != KEEL_TOPIC_HELLO && which != KEEL_TOPIC_STEP))
+        return NULL;
+    const char *source = in->envelope.id.source;
+    if (source[0] != '\0' && topic_is(in, which, source) && judge_source(in) == RELAY_ADMITTED)
+        return source;
+    for (int i = 0; i < in->key->rights.strategies_n; i++)
+        if (topic_is(in, which, in->key->rights.strategies[i]))
+            return in->key->rights.strategies[i];
+    return NULL;
 }

@@ -42,6 +42,10 @@ typedef enum relay_verdict {
 
 const char *relay_verdict_counter(relay_verdict verdict);
 
+/* What is wrong with a strategy's frame, for its sender; NULL where nobody is told: who sends is
+ * not known, or has no right to be told. */
+const char *relay_verdict_sentence(relay_verdict verdict);
+
 typedef struct relay_knock {
     const char *user; /* User-Id of the frame, the public key that it came with; NULL = none */
     const uint8_t *topic;
@@ -64,7 +68,8 @@ typedef struct relay_admission {
     char topic[KEEL_TOPIC_MAX];
     keel_topic which;
     const char *counter;    /* of what was admitted: "signals_in" */
-    keel_envelope envelope; /* of the client; a request's payload is not the admitted one */
+    keel_envelope envelope; /* of the client; a request's payload is not the admitted one. All zero
+                             * where the frame is none */
     keel_request request;   /* requests: with the key's name in operator_name */
     size_t len;             /* requests: bytes of the new envelope in gate->buf; else 0 */
 } relay_admission;
@@ -72,5 +77,9 @@ typedef struct relay_admission {
 /* Judge one frame; ADMITTED fills *out, and gate->buf with a request. */
 relay_verdict relay_admit(const relay_gate *gate, const relay_knock *knock, int64_t now_ns,
                           relay_admission *out);
+
+/* Whose topic of signals, hellos or step ends it came on; NULL when it came on none, or its key may
+ * not speak for the strategy. */
+const char *relay_admission_strategy(const relay_admission *in);
 
 #endif

@@ -1,4 +1,5 @@
-/* alerts.h - one log line a second for each key and reason, however many frames are refused.
+/* alerts.h - one log line a second for each key and reason, however many frames are refused; and
+ * how often the sender hears of it.
  *
  * ROOM     services/relay. Counters have the exact numbers; a line names who and why, and how many
  *          more there were since the line before. A key that floods does not silence the lines
@@ -18,6 +19,7 @@ typedef struct relay_alert_place {
     char key[KEEL_NAME_MAX];
     const char *why; /* a literal */
     int64_t due_ms;
+    int64_t tell_ms;
     uint64_t held;
 } relay_alert_place;
 
@@ -26,8 +28,9 @@ typedef struct relay_alerts {
     relay_alert_place places[RELAY_ALERTS_MAX];
 } relay_alerts;
 
-/* `key`: its name, or its text when it has none. `why` must outlive the alerts. */
-void relay_alert(relay_alerts *alerts, keel_obs *obs, int64_t now_ms, const char *key,
+/* `key`: its name, or its text when it has none. `why` must outlive the alerts. True once in 100 ms
+ * for each key and reason: the sender may be told. */
+bool relay_alert(relay_alerts *alerts, keel_obs *obs, int64_t now_ms, const char *key,
                  const char *why);
 
 #endif

@@ -53,6 +53,7 @@ struct relay_door {
     int64_t heartbeat_due_ns;
     uint64_t heartbeats;
     uint64_t replies;
+    uint64_t acks;
     uint64_t step_seen;
     uint64_t keys_refused; /* as counted so far */
     uint64_t keys_unread;
@@ -106,7 +107,8 @@ static void send_out(void *arg, const char *topic, zmq_msg_t *frame)
     zmq_msg_close(&copy);
 }
 
-/* A message of the relay's own: outside, and heartbeats inside too, where the services listen. */
+/* A message of the relay's own: outside, and heartbeats inside too, where the services listen.
+ * Replies are kept for who subscribes late. */
 static void publish_own(relay_door *door, keel_topic which, const char *key,
                         const keel_envelope *envelope)
 {
@@ -118,7 +120,7 @@ static void publish_own(relay_door *door, keel_topic which, const char *key,
         keel_count(door->cfg.obs, "own_not_encoded", 1);
         return;
     }
-    for (int i = which == KEEL_TOPIC_REPLY ? OUT : OUT_INSIDE; i <= OUT; i++)
+    for (int i = which == KEEL_TOPIC_HEARTBEAT ? OUT_INSIDE : OUT; i <= OUT; i++)
         if (zmq_send(door->sockets[i], topic, strlen(topic), ZMQ_SNDMORE) >= 0)
             (void)zmq_send(door->sockets[i], door->frame, len, 0);
     zmq_msg_t kept;
@@ -342,16 +344,40 @@ static void tell_no_right(relay_door *door, const relay_admission *in)
 
 /* ---- from those who send ---- */
 
+/* A frame that the coordinator never sees is answered here, under the strategy's own topic. */
+static void tell_strategy(relay_door *door, const relay_admission *in, relay_verdict verdict)
+{
+    uint8_t payload[1024];
+    size_t len;
+    const char *strategy = relay_admission_strategy(in);
+    const char *why = relay_verdict_sentence(verdict);
+    keel_ack ack = {.epoch_ns = in->envelope.id.epoch_ns > 0 ? in->envelope.id.epoch_ns : 0};
+    if (strategy == NULL || why == NULL)
+        return;
+    snprintf(ack.strategy, sizeof ack.strategy, "%s", strategy);
+    keel_reason_set(&ack.refusal, KEEL_REASON_MALFORMED, "%s", why);
+    if (keel_wire_put_ack(&ack, payload, sizeof payload, &len) != KEEL_OK) {
+        keel_count(door->cfg.obs, "own_not_encoded", 1);
+        return;
+    }
+    keel_envelope e = own_envelope(door, KEEL_PAYLOAD_ACK, ++door->acks);
+    e.payload = payload;
+    e.payload_len = len;
+    publish_own(door, KEEL_TOPIC_ACK, ack.strategy, &e);
+}
+
 static void refuse(relay_door *door, const relay_knock *knock, const relay_admission *in,
                    relay_verdict verdict)
 {
     const char *why = relay_verdict_counter(verdict);
     const char *user = knock->user != NULL ? knock->user : "none";
     keel_count(door->cfg.obs, why, 1);
-    relay_alert(door->alerts, door->cfg.obs, clock_ms(), in->key != NULL ? in->key->name : user,
-                why);
+    const bool tell = relay_alert(door->alerts, door->cfg.obs, clock_ms(),
+                                  in->key != NULL ? in->key->name : user, why);
     if (verdict == RELAY_NO_RIGHT && in->which == KEEL_TOPIC_REQUEST)
         tell_no_right(door, in);
+    else if (tell)
+        tell_strategy(door, in, verdict);
 }
 
 static void take_request(relay_door *door, const relay_admission *in)
@@ -400,6 +426,7 @@ static bool from_sender(relay_door *door)
         take_knock(door, &knock, &frame);
     } else {
         const relay_admission in = {
+            .which = KEEL_TOPIC_COUNT,
             .key = knock.user != NULL ? keel_keys_find(door->keys, knock.user) : NULL};
         refuse(door, &knock, &in, RELAY_MALFORMED);
     }

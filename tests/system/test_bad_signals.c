@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include <zmq.h>
 
 enum {
@@ -455,12 +456,19 @@ static size_t replace(uint8_t *frame, size_t len, const char from[2], const char
     abort();
 }
 
-/* The relay refuses the frame, and counts it; nothing of it comes to the coordinator, and the
- * number is free. */
-static bool stays_out(stage *s, const char *counter, const uint8_t *frame, size_t len)
+/* The relay refuses the frame, counts it and says why, once in 100 ms; nothing of it comes to the
+ * coordinator, and the number is free. */
+static bool stays_out(stage *s, const char *counter, const char *why, const uint8_t *frame,
+                      size_t len)
 {
+    keel_caller *c = &s->desk[ALPHA];
     const uint64_t before = keel_operator_counter(s->operator_, "relay", counter);
-    keel_caller_send(&s->desk[ALPHA], "v1.signal.alpha.", frame, len);
+    usleep(100000);
+    c->refusal.refusal.code = KEEL_REASON_UNSPECIFIED;
+    keel_caller_send(c, "v1.signal.alpha.", frame, len);
+    if (!keel_caller_refused(c, KEEL_REASON_MALFORMED) ||
+        strstr(c->refusal.refusal.text, why) == NULL)
+        return keel_fails(s->detail, "the sender is told '%s'", c->refusal.refusal.text);
     return counts(s, "relay", counter, before + 1) && others_are_taken(s);
 }
 
@@ -472,7 +480,7 @@ static bool with_sequence(stage *s, uint64_t seq, const char *counter)
     static draft d;
     keel_caller *c = &s->desk[ALPHA];
     write_fields(s, c, &good_one, seq, &d);
-    return stays_out(s, counter, frame, keel_caller_frame(c, seq, d.bytes, d.len, frame));
+    return stays_out(s, counter, "id.seq", frame, keel_caller_frame(c, seq, d.bytes, d.len, frame));
 }
 
 /* MessageId.seq is field 3. */
@@ -480,7 +488,8 @@ static bool sequence_0(stage *s)
 {
     static uint8_t frame[KEEL_CALLER_FRAME];
     const size_t len = keel_caller_frame(&s->desk[ALPHA], 5, "?", 1, frame);
-    return stays_out(s, "in_malformed", frame, replace(frame, len, "\x18\x05", "\x18\0", 0));
+    return stays_out(s, "in_malformed", "no envelope", frame,
+                     replace(frame, len, "\x18\x05", "\x18\0", 0));
 }
 
 /* Envelope.payload is field 9. */
@@ -489,7 +498,8 @@ static bool no_bytes(stage *s)
     static uint8_t frame[KEEL_CALLER_FRAME];
     keel_caller *c = &s->desk[ALPHA];
     const size_t len = keel_caller_frame(c, c->seq + 1, "?", 1, frame);
-    return stays_out(s, "in_malformed", frame, replace(frame, len, "\x4a\x01", "\x4a\0", 1));
+    return stays_out(s, "in_malformed", "no envelope", frame,
+                     replace(frame, len, "\x4a\x01", "\x4a\0", 1));
 }
 
 static bool sequence_2_63(stage *s)
@@ -521,7 +531,7 @@ static bool a_byte_too_many(stage *s)
     keel_caller *c = &s->desk[ALPHA];
     write_garbage(&d, 1);
     d.len = KEEL_SIGNAL_BYTES_MAX + 1;
-    return stays_out(s, "in_oversized", frame,
+    return stays_out(s, "in_oversized", "larger", frame,
                      keel_caller_frame(c, c->seq + 1, d.bytes, d.len, frame));
 }
 

@@ -220,8 +220,9 @@ static void on_ack(keel_caller *c, const keel_envelope *e)
     if (keel_wire_get_ack(&c->arena, e->payload, e->payload_len, &ack) != KEEL_OK) {
         c->garbled++;
     } else if (ack.refusal.code != KEEL_REASON_UNSPECIFIED) {
-        c->refusals += ack.epoch_ns == c->epoch_ns;
-        if (ack.epoch_ns == c->epoch_ns)
+        const bool own = ack.epoch_ns == c->epoch_ns || ack.epoch_ns == 0;
+        c->refusals += own;
+        if (own)
             c->refusal = ack;
     } else if (ack.epoch_ns == c->epoch_ns) {
         c->acks++;

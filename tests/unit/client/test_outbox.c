@@ -224,6 +224,19 @@ Test(outbox, a_refusal_of_this_epoch_as_superseded_ends_it_too)
     cr_assert_eq(ack_with(100, 0, 0, KEEL_REASON_EPOCH_SUPERSEDED), KEEL_OUTBOX_NOW_SUPERSEDED);
 }
 
+Test(outbox, an_ack_about_a_frame_that_stayed_outside_changes_nothing)
+{
+    push(2);
+    serve(10);
+    drain();
+    cr_assert_eq(ack_with(100, 0, 0, KEEL_REASON_MALFORMED), 0u);
+    cr_assert_eq(ack_with(0, 0, 0, KEEL_REASON_MALFORMED), 0u);
+    cr_assert_eq(keel_outbox_state_of(box), KEEL_OUTBOX_SERVED);
+    push(1);
+    drain();
+    cr_assert_eq(sent_to, 3, "its credit is what it was");
+}
+
 Test(outbox, an_unknown_strategy_is_told_once_and_asks_each_second)
 {
     const keel_signal s = signal_of("x");

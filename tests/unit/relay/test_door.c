@@ -618,6 +618,37 @@ Test(door, what_a_strategy_may_send_goes_in_byte_for_byte, .init = start, .fini 
     cr_assert_eq(keel_counted(obs, "in_no_right"), 1);
 }
 
+Test(door, a_sender_hears_why_its_frame_stays_outside, .init = start, .fini = stop)
+{
+    keel_arena arena;
+    keel_client_msg msg;
+    keel_ack ack;
+    add_key("alice");
+    void *alice = raw_sender("alice");
+    keel_client *c = open_client();
+    cr_assert_eq(keel_client_subscribe(c, HB), KEEL_OK);
+    cr_assert_eq(keel_client_subscribe(c, "v1.ack."), KEEL_OK);
+    flush_client(c);
+    send_signal(alice, "bob", 1); /* not hers: nobody is told */
+    send_signal(alice, "alice", UINT64_MAX);
+    do
+        cr_assert_eq(keel_client_next(c, WAIT_MS, &msg), KEEL_OK);
+    while (strcmp(msg.topic, HB) == 0);
+    cr_assert_str_eq(msg.topic, "v1.ack.alice.");
+    keel_arena_init(&arena, 4096);
+    cr_assert_eq(keel_wire_get_ack(&arena, msg.envelope.payload, msg.envelope.payload_len, &ack),
+                 KEEL_OK);
+    cr_assert_str_eq(ack.strategy, "alice");
+    cr_assert_eq(ack.epoch_ns, 5);
+    cr_assert_eq(ack.refusal.code, KEEL_REASON_MALFORMED);
+    cr_assert_not_null(strstr(ack.refusal.text, "id.seq"), "%s", ack.refusal.text);
+    keel_arena_fini(&arena);
+    keel_client_close(&c);
+    zmq_close(alice);
+    halt();
+    cr_assert_eq(keel_counted(obs, "in_bad_sequence"), 1);
+}
+
 Test(door, a_key_that_is_revoked_is_refused_on_its_open_link, .init = start, .fini = stop)
 {
     char topic[KEEL_TOPIC_MAX];

@@ -377,6 +377,32 @@ Test(admit, sequences_and_sizes_have_bounds, .init = start, .fini = stop)
     cr_assert_eq(admit(&s), RELAY_OVERSIZED);
 }
 
+/* Who is told why a frame did not come in. */
+Test(admit, names_the_strategy_whose_frame_was_refused, .init = start, .fini = stop)
+{
+    sending s = signal_of(momentum.public_key, "momentum", "v1.signal.momentum.");
+    s.seq = UINT64_MAX;
+    cr_assert_eq(admit(&s), RELAY_BAD_SEQUENCE);
+    cr_assert_str_eq(relay_admission_strategy(&out), "momentum");
+    cr_assert_eq(out.envelope.id.epoch_ns, s.epoch_ns);
+    const uint8_t bytes[] = {0xff};
+    cr_assert_eq(admit_bytes(desk.public_key, "v1.step.BRK%2EB.", bytes, 1), RELAY_MALFORMED);
+    cr_assert_str_eq(relay_admission_strategy(&out), "BRK.B", "known by its topic alone");
+    cr_assert_eq(out.envelope.id.epoch_ns, 0);
+    cr_assert_eq(admit_bytes(desk.public_key, "v1.signal.momentum.", bytes, 1), RELAY_MALFORMED);
+    cr_assert_null(relay_admission_strategy(&out), "another's");
+    cr_assert_eq(admit_bytes(desk.public_key, "v1.resend.feed.", bytes, 1), RELAY_MALFORMED);
+    cr_assert_null(relay_admission_strategy(&out));
+    cr_assert_eq(admit_bytes(desk.public_key, "v1.signal.carry", bytes, 1), RELAY_MALFORMED);
+    cr_assert_null(relay_admission_strategy(&out));
+    cr_assert_eq(admit_bytes("nobody", "v1.signal.carry.", bytes, 1), RELAY_REVOKED);
+    cr_assert_null(relay_admission_strategy(&out));
+    for (int v = 0; v < RELAY_VERDICT_COUNT; v++) {
+        const char *why = relay_verdict_sentence((relay_verdict)v);
+        cr_assert(why == NULL || strlen(why) < KEEL_REASON_TEXT_MAX);
+    }
+}
+
 Test(admit, hellos_step_ends_and_resends_decode_and_name_their_strategy, .init = start,
      .fini = stop)
 {
@@ -441,11 +467,14 @@ Test(alerts, one_line_a_second_for_each_key_and_reason)
     FILE *to = open_memstream(&text, &len);
     keel_obs *obs = keel_obs_new("relay", KEEL_LOG_INFO, to, noon, NULL);
     relay_alerts *alerts = keel_xcalloc(1, sizeof *alerts);
+    int told = 0;
     for (int i = 0; i < 1000; i++)
-        relay_alert(alerts, obs, 5000, "flood", "in_forged");
-    relay_alert(alerts, obs, 5001, "momentum", "in_no_right");
-    relay_alert(alerts, obs, 5999, "flood", "in_forged");
-    relay_alert(alerts, obs, 6000, "flood", "in_forged");
+        told += relay_alert(alerts, obs, 5000, "flood", "in_forged");
+    cr_assert_eq(told, 1, "the sender hears of the first");
+    cr_assert(relay_alert(alerts, obs, 5001, "momentum", "in_no_right"));
+    cr_assert_not(relay_alert(alerts, obs, 5099, "flood", "in_forged"));
+    cr_assert(relay_alert(alerts, obs, 5100, "flood", "in_forged"));
+    cr_assert(relay_alert(alerts, obs, 6000, "flood", "in_forged"));
     fflush(to);
     int lines = 0;
     for (const char *c = text; *c != '\0'; c++)
@@ -453,7 +482,7 @@ Test(alerts, one_line_a_second_for_each_key_and_reason)
     cr_assert_eq(lines, 3, "%s", text);
     cr_assert_not_null(strstr(text, "why=in_forged key=\"flood\" more=0"), "%s", text);
     cr_assert_not_null(strstr(text, "why=in_no_right key=\"momentum\" more=0"), "%s", text);
-    cr_assert_not_null(strstr(text, "why=in_forged key=\"flood\" more=1000"), "%s", text);
+    cr_assert_not_null(strstr(text, "why=in_forged key=\"flood\" more=1001"), "%s", text);
     keel_obs_free(&obs);
     keel_free(&alerts);
     fclose(to);
