@@ -121,18 +121,15 @@ int keel_ring_count(const keel_ring *ring, uint64_t step)
     return at(ring, step)->frames;
 }
 
-keel_ring_frame keel_ring_at(const keel_ring *ring, uint64_t step, int i)
+keel_ring_frame keel_ring_next(const keel_ring *ring, uint64_t step, size_t *place)
 {
-    KEEL_ASSERT(i >= 0 && i < keel_ring_count(ring, step));
-    const uint8_t *p = at(ring, step)->bytes;
-    for (;; i--) {
-        uint32_t topic_len, frame_len;
-        memcpy(&topic_len, p, 4);
-        memcpy(&frame_len, p + 4, 4);
-        if (i == 0)
-            return (keel_ring_frame){(const char *)p + HEAD, p + HEAD + topic_len, frame_len};
-        p += HEAD + topic_len + frame_len;
-    }
+    uint32_t topic_len, frame_len;
+    KEEL_ASSERT(keel_ring_count(ring, step) > 0 && *place < at(ring, step)->len);
+    const uint8_t *p = at(ring, step)->bytes + *place;
+    memcpy(&topic_len, p, 4);
+    memcpy(&frame_len, p + 4, 4);
+    *place += HEAD + topic_len + frame_len;
+    return (keel_ring_frame){(const char *)p + HEAD, p + HEAD + topic_len, frame_len};
 }
 
 size_t keel_ring_bytes(const keel_ring *ring)

@@ -38,9 +38,10 @@ bool keel_ring_is_empty(const keel_ring *ring);
 uint64_t keel_ring_oldest(const keel_ring *ring); /* 0 when empty */
 uint64_t keel_ring_newest(const keel_ring *ring);
 
-/* Frames of a step that is in the ring: 0 <= i < count. Absent step: count 0. */
+/* Frames of a step that is in the ring; absent step: 0. */
 int keel_ring_count(const keel_ring *ring, uint64_t step);
-keel_ring_frame keel_ring_at(const keel_ring *ring, uint64_t step, int i);
+/* The next frame of a step, at most `count` times; *at begins with 0 and is this walk's own. */
+keel_ring_frame keel_ring_next(const keel_ring *ring, uint64_t step, size_t *at);
 
 void keel_ring_clear(keel_ring *ring);
 size_t keel_ring_bytes(const keel_ring *ring);

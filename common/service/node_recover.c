@@ -135,15 +135,15 @@ static size_t pack_state(keel_service *n, uint8_t **state)
 /* Frames of the ring's newest step, each as topic and envelope, into one block. */
 static uint8_t *pack_outputs(keel_service *n, keel_snapshot_record *s)
 {
-    size_t total = 0, at = 0;
+    size_t total = 0, at = 0, measured = 0, packed = 0;
     const int frames = keel_ring_count(n->ring, s->step);
     for (int i = 0; i < frames; i++) {
-        const keel_ring_frame f = keel_ring_at(n->ring, s->step, i);
+        const keel_ring_frame f = keel_ring_next(n->ring, s->step, &measured);
         total += 4 + strlen(f.topic) + f.len;
     }
     uint8_t *block = keel_xcalloc(total, 1);
     for (int i = 0; i < frames; i++) {
-        const keel_ring_frame f = keel_ring_at(n->ring, s->step, i);
+        const keel_ring_frame f = keel_ring_next(n->ring, s->step, &packed);
         keel_packer p = keel_packer_over(block + at, total - at);
         keel_pack_str(&p, f.topic);
         keel_pack_bytes(&p, f.frame, f.len);
@@ -502,9 +502,9 @@ void node_rewind(keel_service *n, uint64_t bound)
 
 static void send_ring_step(keel_service *n, uint64_t step)
 {
-    const int frames = keel_ring_count(n->ring, step);
-    for (int i = 0; i < frames; i++) {
-        const keel_ring_frame f = keel_ring_at(n->ring, step, i);
+    size_t at = 0;
+    for (int i = keel_ring_count(n->ring, step); i > 0; i--) {
+        const keel_ring_frame f = keel_ring_next(n->ring, step, &at);
         n->cfg.bus.ops->publish(n->cfg.bus.self, f.topic, f.frame, f.len);
     }
 }
