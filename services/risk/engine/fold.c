@@ -123,11 +123,16 @@ static keel_status check_intent(const keel_risk *risk, const keel_decision *deci
     return intent->version == decision->decision_seq ? KEEL_OK : KEEL_EINVAL;
 }
 
+static risk_cell *cell_of(const keel_risk *risk, const keel_intent *intent)
+{
+    const int strategy = risk_strategy_find(risk, intent->book);
+    return &risk->state->cells[risk_cell_at(risk, strategy, intent->instrument)];
+}
+
 static void fold_intent(keel_risk *risk, const keel_intent *intent, bool is_closed)
 {
     risk_state *s = risk->state;
-    risk_cell *cell =
-        &s->cells[risk_cell_at(risk, risk_strategy_find(risk, intent->book), intent->instrument)];
+    risk_cell *cell = cell_of(risk, intent);
     end_intent(s, cell);
     if (intent->target_qty_units != 0 && keel_stop_is_latched(s->stop.state))
         return;
@@ -149,10 +154,13 @@ keel_status keel_risk_on_decision(keel_risk *risk, const keel_decision *decision
     if (decision->intents_n < 0 || decision->intents_n > KEEL_INTENTS_MAX ||
         (!decision->accepted && decision->intents_n > 0))
         return KEEL_EINVAL;
-    if (s->folded_n + decision->intents_n > KEEL_STANDING_MAX)
-        return KEEL_ENOSPC;
-    for (int k = 0; k < decision->intents_n; k++)
+    int added = 0; /* what replaces an intent needs no place */
+    for (int k = 0; k < decision->intents_n; k++) {
         KEEL_TRY(check_intent(risk, decision, &decision->intents[k]));
+        added += cell_of(risk, &decision->intents[k])->version == 0;
+    }
+    if (s->folded_n + added > KEEL_STANDING_MAX)
+        return KEEL_ENOSPC;
     const bool is_closed = take_early(s, decision->decision_seq);
     s->folded_seq = decision->decision_seq;
     for (int k = 0; k < decision->intents_n; k++)

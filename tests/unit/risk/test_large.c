@@ -117,6 +117,10 @@ Test(large, a_full_table_refuses_one_more_and_fits_a_snapshot)
     cr_expect_lt(len, (size_t)6 << 20, "%zu bytes", len);
     keel_risk *other = make();
     cr_assert_eq(keel_risk_load(other, bytes, len), KEEL_OK);
+    more = decision_of(0); /* a replacement needs no place */
+    more.decision_seq = more.intents[0].version = KEEL_STANDING_MAX + 1;
+    cr_assert_eq(keel_risk_on_decision(other, &more), KEEL_OK);
+    standing[0].version = more.decision_seq;
 
     for (int k = 0; k < KEEL_CHECKS_MAX; k++) {
         checks[k] = (keel_risk_check){.instrument = k,
@@ -127,8 +131,8 @@ Test(large, a_full_table_refuses_one_more_and_fits_a_snapshot)
         memcpy(checks[k].strategy, strategies[k % BOOKS].name, KEEL_NAME_MAX);
         snprintf(checks[k].signal_id, sizeof checks[k].signal_id, "%d", k);
     }
-    const keel_risk_check_request request = {"main", KEEL_STANDING_MAX, KEEL_CHECKS_MAX,
-                                             checks, KEEL_STANDING_MAX, standing};
+    const keel_risk_check_request request = {"main", KEEL_STANDING_MAX + 1, KEEL_CHECKS_MAX,
+                                             checks, KEEL_STANDING_MAX,     standing};
     keel_risk_verdict verdict;
     cr_assert_eq(keel_wire_put_risk_check_request(&request, bytes, sizeof bytes, &len), KEEL_OK);
     cr_assert_eq(keel_risk_on_check(other, &request, 9, 0, 1, &verdict), KEEL_OK);
