@@ -10,6 +10,10 @@ static const struct {
     {KEEL_METHOD_INVERSE_VOLATILITY, "inverse_volatility"},
     {KEEL_METHOD_MIN_VARIANCE, "min_variance"},
     {KEEL_METHOD_STATIC, "static"},
+    {KEEL_METHOD_MEAN_VARIANCE, "mean_variance"},
+    {KEEL_METHOD_TARGET_RETURN, "target_return"},
+    {KEEL_METHOD_TARGET_RISK, "target_risk"},
+    {KEEL_METHOD_MAX_SHARPE, "max_sharpe"},
     {KEEL_METHOD_FLATTEN, "flatten"},
 };
 

@@ -1,0 +1,136 @@
+/* problem.h - one portfolio problem as data; its answer, what proves it and what explains it.
+ *
+ * ROOM     services/optimizer/engine: pure. The same solver for `keel optimize`, for requests and
+ *          for the steps of a run.
+ * MODEL    Weights w are fractions of equity, cash = 1 - sum w. Everything is per bar.
+ *            set       sum w = budget;  lower <= w <= upper;  lo <= a'w <= hi of each row;
+ *                      sum |w - current| <= turnover_max
+ *                      (w - benchmark)' S (w - benchmark) <= tracking_error_max^2
+ *            r(w)      = mean'w - sum cost |w - current|: what is expected, after costs
+ *            EQUAL_WEIGHT        budget / n each
+ *            INVERSE_VOLATILITY  w proportional to 1 / sqrt(S[i,i])
+ *            STATIC              target_weights
+ *                                outside the set: the nearest point of it (Euclid), FEASIBLE, and
+ *                                the certificate's parent names the form
+ *            MIN_VARIANCE        minimise 1/2 w'Sw
+ *            TARGET_RETURN       minimise 1/2 w'Sw with mean'w >= target_return
+ *            MEAN_VARIANCE       maximise r(w) - risk_aversion / 2 w'Sw, risk_aversion >= 0
+ *            TARGET_RISK         maximise r(w) with sqrt(w'Sw) <= target_risk
+ *            MAX_SHARPE          maximise (r(w) - risk_free) / sqrt(w'Sw); some w of the set must
+ *                                expect more than risk_free, else NO_EXCESS_RETURN
+ *          Source: H. Markowitz, Portfolio selection, J. Finance 7 (1952); the set's curved parts
+ *          are met by their prices (Lagrange multipliers), each a root of a monotone function of
+ *          one number: H. Everett, Generalized Lagrange multiplier method, Oper. Res. 11 (1963).
+ *          Signs: the Lagrangian of a minimisation, as in common/domain/allocation.h.
+ * MEMORY   keel_solver_new takes everything; no later call allocates. What an answer points to is
+ *          valid until the next call.
+ * THREADS  one thread per object. Bounded by iterations, never by a clock.
+ */
+#ifndef KEEL_SERVICES_OPTIMIZER_ENGINE_PROBLEM_H
+#define KEEL_SERVICES_OPTIMIZER_ENGINE_PROBLEM_H
+
+#include "common/domain/allocation.h"
+
+enum {
+    KEEL_PROBLEM_N_MAX = 512,
+    KEEL_PROBLEM_ROWS_MAX = 60, /* beside those that the solver adds */
+    KEEL_PRICES_MAX = KEEL_PROBLEM_ROWS_MAX + 6,
+    KEEL_CONFLICT_MAX = 16,
+};
+
+typedef struct keel_problem_row {
+    char name[KEEL_NAME_MAX];
+    const double *a; /* n */
+    double lo;       /* <= -KEEL_NO_BOUND: no lower side */
+    double hi;       /* >= KEEL_NO_BOUND: no upper side; lo = hi: an equality */
+} keel_problem_row;
+
+typedef struct keel_problem {
+    keel_method method;
+    int n;                    /* 1..KEEL_PROBLEM_N_MAX */
+    const double *covariance; /* packed lower triangle by columns, n(n+1)/2; semidefinite */
+    const double *mean;       /* n; NULL where the method needs none */
+    const double *lower;      /* n */
+    const double *upper;      /* n */
+    double budget;
+    int rows_n; /* 0..KEEL_PROBLEM_ROWS_MAX */
+    const keel_problem_row *rows;
+    const double *current;     /* n; NULL = zeros */
+    const double *cost;        /* n, >= 0, of each unit of weight traded; NULL = none */
+    double turnover_max;       /* >= KEEL_NO_BOUND: none */
+    const double *benchmark;   /* n; NULL where there is no tracking_error_max */
+    double tracking_error_max; /* > 0; >= KEEL_NO_BOUND: none */
+    double target_return;
+    double target_risk; /* > 0 */
+    double risk_aversion;
+    double risk_free;
+    const double *target_weights; /* STATIC: n */
+} keel_problem;
+
+typedef enum keel_problem_outcome {
+    KEEL_PROBLEM_SOLVED,
+    KEEL_PROBLEM_INFEASIBLE,       /* conflict: names that cannot hold together */
+    KEEL_PROBLEM_NOT_CONVEX,       /* the covariance is not positive semidefinite */
+    KEEL_PROBLEM_UNBOUNDED,        /* no finite weights are the best; a bound is missing */
+    KEEL_PROBLEM_NO_EXCESS_RETURN, /* MAX_SHARPE: nothing expects more than risk_free */
+    KEEL_PROBLEM_NO_RISK,          /* MAX_SHARPE: a portfolio without risk earns more than that */
+    KEEL_PROBLEM_ITERATION_LIMIT,  /* neither an answer nor a proof passed its measurement */
+} keel_problem_outcome;
+
+const char *keel_problem_outcome_name(keel_problem_outcome outcome); /* "infeasible" */
+
+/* A constraint and its price: how much the objective improves for each unit it gives way. */
+typedef struct keel_price {
+    char name[KEEL_NAME_MAX]; /* "budget", a row's, "turnover_max", "tracking_error_max",
+                                 "target_return", "target_risk" */
+    double lo, hi;
+    double value;      /* reached */
+    double multiplier; /* of f in f(w) minimised; > 0 the upper side binds, < 0 the lower */
+    double slope;      /* in the units of return: multiplier / price_of_return */
+} keel_price;
+
+typedef struct keel_problem_answer {
+    keel_problem_outcome outcome;
+    const double *weights; /* n; SOLVED */
+    double cash;           /* 1 - sum w */
+    double objective;      /* as maximised or minimised above; 1/2 w'Sw of the closed forms */
+    double expected_return; /* mean'w; 0 without a mean */
+    double volatility;      /* sqrt(w'Sw) */
+    double turnover;        /* sum |w - current| */
+    double cost_frac;       /* sum cost |w - current| */
+    keel_certificate certificate;
+    int prices_n;
+    const keel_price *prices;
+    const double *bound_multipliers; /* n */
+    /* Why this weight, of SOLVED by optimising: for each asset
+     *   price_of_return * (mean - cost_slope) - risk_price = sum of rows' multiplier * a + bound */
+    double price_of_return;
+    const double *risk_price; /* n: what the variance terms ask */
+    const double *cost_slope; /* n: of |w - current|, in [-cost, cost]; turnover's price apart */
+    const double *row_price;  /* n: sum over prices of multiplier * gradient */
+    int conflict_n;
+    char conflict[KEEL_CONFLICT_MAX][KEEL_NAME_MAX]; /* "budget", "sector:DeFi", "upper:3" */
+    double violation; /* INFEASIBLE: the least sum of violations among them */
+} keel_problem_answer;
+
+typedef struct keel_solver keel_solver;
+
+/* Room for n_max assets, 1..KEEL_PROBLEM_N_MAX; NULL out of range. Owned. */
+KEEL_MUST_CHECK keel_solver *keel_solver_new(int n_max);
+void keel_solver_free(keel_solver **solver);
+
+/* Solve, from the warm status of the last call where n, the rows and the method are the same. What
+ * is wrong with the problem is named in *err (may be NULL), the warm status unchanged:
+ *   KEEL_ERANGE      n, rows_n, lower above upper, lo above hi, a negative cost or limit
+ *   KEEL_ENONFINITE  a number that is not finite
+ *   KEEL_EINVAL      what the method needs is not there
+ * KEEL_OK: *answer is written, see its outcome.
+ * Cost: one QP (qp.h); TARGET_RISK, MAX_SHARPE, turnover_max and tracking_error_max some ten warm
+ * ones each. */
+KEEL_MUST_CHECK keel_status keel_solver_solve(keel_solver *solver, const keel_problem *problem,
+                                              keel_problem_answer *answer, keel_err *err);
+
+/* Forget the warm status. */
+void keel_solver_reset(keel_solver *solver);
+
+#endif
