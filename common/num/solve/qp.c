@@ -142,7 +142,7 @@ static void take_problem(keel_qp *qp, const keel_qp_problem *p)
         qp->scale = qp_larger(qp->scale, largest_of(n, p->kinks[k].fall));
     }
     if (!(qp->scale > 0))
-        qp->scale = 1; /* any feasible point will do */
+        qp->scale = 1;          /* any feasible point will do */
     for (int i = 0; i < n; i++) /* of a call with more kinks */
         qp->piece[i] = qp->piece[i] > p->kinks_n ? (signed char)p->kinks_n : qp->piece[i];
 }

@@ -77,7 +77,7 @@ typedef enum keel_qp_outcome {
     KEEL_QP_OPTIMAL,
     KEEL_QP_INFEASIBLE,      /* conflict[] names rows and variables that cannot hold together */
     KEEL_QP_ITERATION_LIMIT, /* no certified answer; x is the last point, see primal_residual */
-    KEEL_QP_SINGULAR,        /* S is not positive definite, or not even semidefinite if it may be */
+    KEEL_QP_SINGULAR,        /* S is not positive definite; if it need not be: not semidefinite */
     KEEL_QP_UNBOUNDED,       /* semidefinite: the objective has no least value */
 } keel_qp_outcome;
 
