@@ -1,8 +1,9 @@
 /* bench_qp - microseconds of one minimum variance solve, warm and cold.
  *
- * Market and sector factors, EWMA covariance, shrunk by a tenth, that moves every bar; long-only with a cap, budget,
- * and a band for each sector. Prints one JSON line for each size and kind: the median and the 99th
- * percentile over the bars, and the worst residual of all answers.
+ * Market and sector factors, EWMA covariance, shrunk by a tenth, that moves every bar; long-only
+ * with a cap, budget, and a band for each sector. Prints one JSON line for each size, start and
+ * shape of the covariance: the median and the 99th percentile over the bars, and the worst residual
+ * of all answers.
  *
  * bench_qp [--short]. */
 #include "common/base/rng.h"
