@@ -1,7 +1,7 @@
 /* Convex quadratic programs with published optima: every case of capability qp.convex in the
  * reference index. Most have a singular matrix.
- * Source: I. Maros, C. Meszaros, A repository of convex quadratic programming problems, Optimization
- * Methods and Software 11 (1999), optima by BPMPD; more digits by an independent solver. */
+ * Source: I. Maros, C. Meszaros, A repository of convex quadratic programming problems, Optim.
+ * Methods Softw. 11 (1999), optima by BPMPD; more digits by an independent solver. */
 #include "common/num/la/sym.h"
 #include "common/num/solve/qp.h"
 #include "tests/support/data.h"
