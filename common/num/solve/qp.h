@@ -11,7 +11,7 @@
  *          row_lo = row_hi is an equality.
  *          Scaled units: s = the larger of the largest diagonal of S and the largest |c|, and
  *          X = max(1, largest |x|). Residuals are divided by what they are sums of, so that they
- *          are dimensionless (docs/methods/min-variance.md has each definition); OPTIMAL is claimed
+ *          are dimensionless (docs/methods/quadratic-programs.md has each definition); OPTIMAL is claimed
  *          only when primal residual, dual residual and gap recomputed from the returned numbers
  *          are all <= KEEL_QP_TOLERANCE.
  *          From the status of the last answer: block principal pivoting on the free block (Kunisch
