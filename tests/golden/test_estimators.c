@@ -1,11 +1,11 @@
-/* Estimators against independent answers: every case whose capability begins with estimate., and
- * two of other capabilities that an estimate of this room answers: the semicovariance of a table
- * (reference/tables) and the betas of risk.beta_alpha.
+/* Estimators against independent answers: every case whose capability begins with estimate., the
+ * betas of those of risk.beta_alpha, and two covariances of reference/tables.
  * Source: scikit-learn 1.2.1 (Ledoit-Wolf, OAS), Ledoit and Wolf 2004 (constant correlation), EWMA
  * by recursion; PerformanceAnalytics 2.1.0 (beta). Each case says what it was computed with. */
 #include "common/num/la/la.h"
 #include "common/num/la/sym.h"
 #include "common/num/stats/covariance.h"
+#include "common/num/stats/expected.h"
 #include "tests/support/data.h"
 #include "tests/support/market.h"
 
@@ -15,7 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { N = 32, LEN = N * (N + 1) / 2 };
+enum { N = 32, LEN = N * (N + 1) / 2, MONTHS = 132 };
 
 typedef struct answer {
     int n;
@@ -201,4 +201,79 @@ Test(estimators, semicovariance_is_that_of_the_table)
     cr_assert_leq(off, 1e-11, "off by %g", off);
     fprintf(stderr, "semicovariance: off by %.1e\n", off);
     keel_market_fini(&m);
+}
+
+/* One column of a wide file of returns; blank = hole. */
+static void read_column(const char *file, const char *name, double *x, unsigned char *present)
+{
+    char *fields[N];
+    size_t len;
+    int t = 0, column = 0;
+    char *csv = keel_test_read(keel_test_data(file), &len), *rest = csv;
+    const int heads = keel_csv_cut(strsep(&rest, "\n"), fields, N);
+    for (int k = 1; k < heads; k++)
+        column = strcmp(fields[k], name) == 0 ? k : column;
+    cr_assert_geq(column, 1, "no column %s", name);
+    for (char *line; (line = strsep(&rest, "\n")) != NULL && line[0] != '\0'; t++) {
+        cr_assert_lt(t, MONTHS);
+        const bool there = column < keel_csv_cut(line, fields, N) && fields[column][0] != '\0';
+        x[t] = there ? strtod(fields[column], NULL) : 0;
+        present[t] = there;
+    }
+    cr_assert_eq(t, MONTHS);
+    free(csv);
+}
+
+/* With excess returns and no risk-free return, the expected return over the market's is beta. */
+static double beta_of(const char *file, const char *name, const double *free_of_risk,
+                      const double *market)
+{
+    double x[MONTHS], expected;
+    unsigned char present[MONTHS];
+    keel_expected_report report;
+    keel_expected_cfg cfg = KEEL_EXPECTED_DEFAULTS;
+    read_column(file, name, x, present);
+    for (int t = 0; t < MONTHS; t++)
+        x[t] -= free_of_risk[t];
+    const keel_sample s = {.rows = MONTHS, .n = 1, .at = x, .present = present};
+    cfg.estimator = KEEL_EXPECTED_CAPM;
+    cfg.missing = KEEL_MISSING_PAIRWISE;
+    cfg.market = market;
+    cr_assert_eq(keel_expected_estimate(&cfg, &s, &expected, &report, NULL), KEEL_OK);
+    return expected / report.common_return;
+}
+
+static void run_betas(const json_t *one)
+{
+    const json_t *inputs = json_object_get(one, "inputs");
+    const json_t *verified = json_object_get(json_object_get(one, "verified"), "independent");
+    const char *file = keel_test_text(inputs, "returns");
+    const double tolerance = keel_test_number(json_object_get(one, "tolerance"), "abs", -1);
+    double market[MONTHS], free_of_risk[MONTHS];
+    unsigned char all[MONTHS];
+    size_t k;
+    json_t *name;
+    read_column(file, keel_test_text(inputs, "benchmark_column"), market, all);
+    read_column(file, keel_test_text(inputs, "risk_free_column"), free_of_risk, all);
+    for (int t = 0; t < MONTHS; t++)
+        market[t] -= free_of_risk[t];
+    cr_assert_gt(json_array_size(json_object_get(inputs, "columns")), 0);
+    json_array_foreach(json_object_get(inputs, "columns"), k, name)
+    {
+        char key[64];
+        const double beta = beta_of(file, json_string_value(name), free_of_risk, market);
+        snprintf(key, sizeof key, "beta_%s", json_string_value(name));
+        cr_expect_float_eq(beta, keel_test_number(json_object_get(one, "expected"), key, NAN),
+                           tolerance, "%s: %.12f", key, beta);
+        cr_expect_float_eq(beta, keel_test_number(verified, key, NAN), 1e-11, "%s: %.12f", key,
+                           beta);
+        fprintf(stderr, "%s %.12f\n", key, beta);
+    }
+}
+
+Test(estimators, betas_are_those_of_performance_analytics)
+{
+    keel_la_init();
+    if (keel_test_each_case("risk.beta_alpha", run_betas) < 0)
+        cr_skip_test("no reference data");
 }

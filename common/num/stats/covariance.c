@@ -71,19 +71,10 @@ keel_status covariance_semi(covariance_work *w)
     return KEEL_OK;
 }
 
-void covariance_decay(int rows, double lambda, double *weights)
-{
-    double weight = 1;
-    for (int t = rows - 1; t >= 0; t--) {
-        weights[t] = weight;
-        weight *= lambda;
-    }
-}
-
 /* Weights that the recursion gives to the rows after the start, and in sum to those before. */
 static void recursion_weights(int rows, int start, double lambda, double *weights)
 {
-    covariance_decay(rows, lambda, weights);
+    sample_decay(rows, lambda, weights);
     const double all_before = start < rows ? weights[start] * lambda : 1;
     for (int t = start; t < rows; t++)
         weights[t] *= 1 - lambda;
@@ -93,7 +84,7 @@ static void recursion_weights(int rows, int start, double lambda, double *weight
 
 static void normalised_weights(int rows, double lambda, double *weights)
 {
-    covariance_decay(rows, lambda, weights);
+    sample_decay(rows, lambda, weights);
     const double total = keel_sum(rows, weights, 1);
     for (int t = 0; t < rows; t++)
         weights[t] /= total;

@@ -36,7 +36,4 @@ keel_status covariance_pair_rows(covariance_work *w, double *counts);
 /* d = min(x - semi_below, 0), 0 in a hole. */
 void covariance_below(covariance_work *w);
 
-/* lambda^age of each row, the last being of age 0. */
-void covariance_decay(int rows, double lambda, double *weights);
-
 #endif

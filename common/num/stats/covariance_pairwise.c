@@ -6,8 +6,6 @@
 
 #include <math.h>
 
-#define WEIGHT_MIN 1e-200 /* below it products of a pair's weights and numbers lose their digits */
-
 keel_status covariance_pair_rows(covariance_work *w, double *counts)
 {
     const sample_series *s = &w->series;
@@ -71,7 +69,7 @@ static keel_status check_weights(covariance_work *w, const double *totals)
     char one[SAMPLE_NAME_MAX], other[SAMPLE_NAME_MAX];
     for (int j = 0; j < n; j++) {
         for (int i = j; i < n; i++) {
-            if (totals[keel_sym_at(n, i, j)] < WEIGHT_MIN)
+            if (totals[keel_sym_at(n, i, j)] < SAMPLE_WEIGHT_MIN)
                 return keel_err_set(
                     w->err, KEEL_EUNAVAIL, "the rows that %s and %s have in common are too old",
                     sample_name(w->sample, j, one), sample_name(w->sample, i, other));
@@ -85,7 +83,7 @@ static keel_status ewma_of_pairs(covariance_work *w, double *totals)
 {
     sample_series *s = &w->series;
     double *weights = keel_xcalloc((size_t)s->rows, sizeof *weights);
-    covariance_decay(s->rows, w->cfg->lambda, weights);
+    sample_decay(s->rows, w->cfg->lambda, weights);
     w->report->rows_effective = keel_count_effective(s->rows, weights);
     for (int i = 0; i < s->n; i++) {
         for (int t = 0; t < s->rows; t++) {

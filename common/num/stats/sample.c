@@ -178,6 +178,15 @@ double sample_mean(const sample_series *s, int i)
     return keel_sum(s->rows, s->x + (size_t)i * (size_t)s->rows, 1) / sample_count(s, i);
 }
 
+void sample_decay(int rows, double lambda, double *weights)
+{
+    double weight = 1;
+    for (int t = rows - 1; t >= 0; t--) {
+        weights[t] = weight;
+        weight *= lambda;
+    }
+}
+
 void sample_rescale(sample_series *s, int exponent)
 {
     for (size_t k = 0; k < (size_t)s->rows * (size_t)s->n && exponent > s->exponent; k++)

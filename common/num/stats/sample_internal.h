@@ -33,6 +33,12 @@ const char *sample_name(const keel_sample *sample, int i, char *buffer);
 int sample_count(const sample_series *series, int i);
 double sample_mean(const sample_series *series, int i);
 
+/* lambda^age of each row, the last being of age 0. */
+void sample_decay(int rows, double lambda, double *weights);
+
+/* Below it, products of a sum of weights and numbers lose their digits: all rows are too old. */
+#define SAMPLE_WEIGHT_MIN 1e-200
+
 /* Scale by 2^exponent instead, if that is more: for numbers that another one is compared with. */
 void sample_rescale(sample_series *series, int exponent);
 
