@@ -179,10 +179,10 @@ static keel_status dispatch(covariance_work *w)
     return KEEL_EINVAL;
 }
 
-/* Only these two count each pair on its own terms, so only they can miss the cone. */
+/* Only over different rows can pairs contradict each other. */
 static keel_status repair(covariance_work *w)
 {
-    if (w->cfg->estimator != KEEL_COVARIANCE_GERBER && w->series.mask == NULL)
+    if (w->series.mask == NULL)
         return KEEL_OK;
     KEEL_TRY(keel_nearest_covariance(w->series.n, w->packed, &KEEL_NEAREST_DEFAULTS,
                                      &w->report->repair));

@@ -17,10 +17,12 @@
  *                       s (1 + sqrt(n / T))^2 become their mean, and s is that mean: found from
  *                       s = 1 downwards; then diagonal to 1 (Laloux et al. 1999, Lopez de Prado
  *                       2020, section 2.5). factors = eigenvalues kept.
- *          gerber       (concordant - discordant) / (T - neither), where a pair of returns counts
- *                       if both are at least `gerber_threshold` standard deviations from 0; times
- *                       the sample volatilities; repaired if not semidefinite (Gerber et al. 2022,
- *                       the form with T - n_NN)
+ *          gerber       (concordant - discordant) / (T - neither), where a return counts as a move
+ *                       if it is at least `gerber_threshold` standard deviations from 0, and a row
+ *                       as neither if no one of the two moves; times the sample volatilities
+ *                       (Gerber et al. 2022, the form with T - n_NN). Semidefinite: 1 / (T - n_NN)
+ *                       is a power series of n_NN, a Gram matrix, with no negative coefficient.
+ *          PAIRWISE estimates that are not semidefinite are replaced by the nearest that is.
  *          Sources with titles: docs/methods/covariance-estimators.md.
  * SHAPE    Packed lower triangle by columns (sym.h).
  * MEMORY   Cold path: each call takes working memory (T n + a few n^2 doubles) and gives it back.
@@ -71,7 +73,7 @@ typedef struct keel_covariance_report {
     double shrinkage_frac;   /* weight of the target; 0 for estimators without one */
     double mean_correlation; /* constant correlation: r; 0 for others */
     int factors;             /* denoised: eigenvalues kept; 0 for others */
-    bool repaired;           /* not semidefinite before, now the nearest (gerber, PAIRWISE) */
+    bool repaired;           /* PAIRWISE: not semidefinite before, now the nearest */
     keel_nearest repair;     /* how far away, if so */
 } keel_covariance_report;
 
@@ -88,8 +90,8 @@ KEEL_MUST_CHECK keel_status keel_covariance_parse(const char *name,
  *   KEEL_ENONFINITE a number that is there is not finite or beyond +-1e100
  *   KEEL_EUNAVAIL   too few rows: the text names the series, or the pair, that lacks them; or an
  *                   eigenvalue iteration that did not converge
- * Cost: T n^2 (one matrix product); PAIRWISE 4 T n^2; denoised and repairs add 10 n^3 (each
- * iteration). */
+ * Cost: T n^2 (one matrix product); PAIRWISE 4 T n^2; denoised adds 10 n^3, a repair that
+ * for each iteration. */
 KEEL_MUST_CHECK keel_status keel_covariance_estimate(const keel_covariance_cfg *cfg,
                                                      const keel_sample *sample, double *packed,
                                                      keel_covariance_report *report, keel_err *err);
