@@ -80,6 +80,7 @@ static void compare(const json_t *one, const json_t *expected, const char *name,
         cr_expect_leq(off, tolerance, "%s %s: off by %g", name, key, off);
         worst = fmax(worst, off);
     }
+    keel_test_row(keel_test_text(one, "id"), name, worst, tolerance);
     fprintf(stderr, "%-30s %-34s within %.1e of %.0e\n", keel_test_text(one, "id"), name, worst,
             tolerance);
 }

@@ -59,6 +59,7 @@ static void compare(const json_t *c, const keel_market *m, const keel_qp_answer 
         worst = fmax(worst, fabs(out->x[i] - w));
     }
     cr_expect_leq(worst, weights_abs, "%s: weights differ by %g", id, worst);
+    keel_test_row(id, "weights", worst, weights_abs);
     const double variance = keel_test_number(expected, "variance", -1),
                  std = keel_test_number(expected, "std", -1);
     if (variance > 0)

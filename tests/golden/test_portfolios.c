@@ -246,6 +246,10 @@ static void compare(const json_t *c, const data *d, const keel_problem_answer *o
         cr_expect_leq(100 * percent, keel_test_number(tolerance, "weights_percent_abs", 0), "%s",
                       id);
     cr_expect_leq(sure, VERIFIED, "%s: verified weights are %g away", id, sure);
+    if (plain >= 0)
+        keel_test_row(id, "weights", plain, keel_test_number(tolerance, "weights_abs", 0));
+    if (sure >= 0)
+        keel_test_row(id, "weights of the independent solver", sure, VERIFIED);
     compare_number(c, "variance", out->volatility * out->volatility, "", "objective_rel");
     compare_number(c, "mean_return", out->expected_return, "", "objective_rel");
     compare_number(c, "objective", -out->objective, "objective_abs", "");

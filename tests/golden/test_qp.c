@@ -126,6 +126,7 @@ static void run(const json_t *c)
             "%-16s n %4d m %4d  outcome %d  error %.1e  residuals %.0e %.0e %.0e  %d steps\n", id,
             p.n, p.m, (int)out.outcome, error, out.primal_residual, out.dual_residual, out.gap,
             out.iterations);
+    keel_test_row(id, "objective, relative, of the independent solver", error, within);
     cr_expect_eq(out.outcome, KEEL_QP_OPTIMAL, "%s: outcome %d", id, (int)out.outcome);
     cr_expect_leq(error, within, "%s: %.12g, expected %.12g", id, got, expected);
     keel_qp_free(&qp);

@@ -26,6 +26,10 @@ int keel_test_each_case(const char *prefix, void (*run)(const json_t *one));
 double keel_test_number(const json_t *from, const char *key, double otherwise);
 const char *keel_test_text(const json_t *from, const char *key);
 
+/* A line for the table of docs/methods/README.md (tests/golden/table), where KEEL_TEST_TABLE names
+ * the file to add it to: what was compared in a case, the largest difference, what is allowed. */
+void keel_test_row(const char *id, const char *what, double off, double allowed);
+
 /* Read a whole file, gunzipped when it is gzip; NUL-terminated, owned (free). Aborts on error. */
 char *keel_test_read(const char *path, size_t *len);
 
