@@ -13,8 +13,8 @@ enum { PAYLOADS_BYTES = 2 << 20, BLOB_ROOM = 64 << 10 };
  * own syncs, into every twentieth step. */
 #define CHECKPOINT_PAGES "8192"
 
-/* 16 MiB. SQLite's 2 hold less than what a busy step touches: each step read it from the file. */
-#define CACHE_KIB "16384"
+/* 4 MiB. SQLite's 2 hold less than what a busy step touches: each step read it from the file. */
+#define CACHE_KIB "4096"
 
 static const char *const schema[] = {
     "CREATE TABLE runs(run INTEGER PRIMARY KEY, run_id TEXT NOT NULL UNIQUE,"

@@ -5,6 +5,7 @@
 #include "common/base/timefmt.h"
 #include "services/correlation/engine/correlation.h"
 #include "tests/support/data.h"
+#include "tests/support/market.h"
 
 #include <criterion/criterion.h>
 #include <math.h>
@@ -24,19 +25,6 @@ typedef struct prices {
     char dates[ROWS][16];
     int64_t units[ROWS][ASSETS];
 } prices;
-
-static int cut(char *line, char *fields[FIELDS])
-{
-    int count = 0;
-    for (char *at = line; count < FIELDS; at++) {
-        fields[count++] = at;
-        at += strcspn(at, ",");
-        if (*at == '\0')
-            break;
-        *at = '\0';
-    }
-    return count;
-}
 
 static int asset_named(const prices *p, const char *name)
 {
@@ -79,9 +67,9 @@ static void read_prices(prices *p, const json_t *inputs)
     char *csv =
         keel_test_read(keel_test_data(json_string_value(json_object_get(inputs, "prices"))), &len);
     char *rest = csv;
-    const int columns = cut(strsep(&rest, "\n"), heads);
+    const int columns = keel_csv_cut(strsep(&rest, "\n"), heads, FIELDS);
     for (char *line; (line = strsep(&rest, "\n")) != NULL && line[0] != '\0';) {
-        cr_assert_eq(cut(line, fields), columns);
+        cr_assert_eq(keel_csv_cut(line, fields, FIELDS), columns);
         const int row = row_of(p, fields[0], from, to);
         if (is_long)
             put(p, row, asset_named(p, fields[1]), fields[5]);

@@ -15,6 +15,10 @@ typedef struct problem {
     int n, m;
     double s[LEN], c[N], lower[N], upper[N], a[M * N], row_lo[M], row_hi[M];
     double inside[N]; /* a point that satisfies all, where one was built in */
+    bool semidefinite;
+    int kinks_n; /* 0 but where a test adds some */
+    double at[2][N], rise[2][N], fall[2][N];
+    keel_qp_kink kinks[2];
 } problem;
 
 static size_t at(int n, int i, int j)
@@ -25,8 +29,9 @@ static size_t at(int n, int i, int j)
 
 static keel_qp_problem view(const problem *p)
 {
-    return (keel_qp_problem){p->n,     p->m, p->s,      p->c,     p->lower,
-                             p->upper, p->a, p->row_lo, p->row_hi};
+    return (keel_qp_problem){p->n,       p->m,    p->s,      p->c,      p->lower,
+                             p->upper,   p->a,    p->row_lo, p->row_hi, p->semidefinite,
+                             p->kinks_n, p->kinks};
 }
 
 static double between(keel_rng *rng, double lo, double hi)
@@ -124,16 +129,27 @@ static void make(problem *p, keel_rng *rng)
     make_sized(p, rng, n, (int)keel_rng_below(rng, M_USUAL + 1));
 }
 
+/* What gradients are sums of; 1 where all of it is 0. */
+static double scale_of(const problem *p)
+{
+    double scale = 0;
+    for (int i = 0; i < p->n; i++) {
+        scale = fmax(scale, fmax(p->s[at(p->n, i, i)], fabs(p->c[i])));
+        for (int k = 0; k < p->kinks_n; k++)
+            scale = fmax(scale, fmax(p->rise[k][i], p->fall[k][i]));
+    }
+    return scale > 0 ? scale : 1;
+}
+
 /* Largest KKT error in the units of the header: matrix over its scale, x of size 1. */
 static double kkt_error(const problem *p, const keel_qp_answer *out)
 {
-    double scale = 0, size = 1, worst = 0;
-    for (int i = 0; i < p->n; i++) {
-        scale = fmax(scale, fmax(p->s[at(p->n, i, i)], fabs(p->c[i])));
+    const double scale = scale_of(p);
+    double size = 1, worst = 0;
+    for (int i = 0; i < p->n; i++)
         size = fmax(size, fabs(out->x[i]));
-    }
     for (int i = 0; i < p->n; i++) {
-        double g = -p->c[i] + out->z[i];
+        double g = -p->c[i] + out->z[i] + out->slope[i];
         for (int j = 0; j < p->n; j++)
             g += p->s[at(p->n, i, j)] * out->x[j];
         for (int r = 0; r < p->m; r++)
@@ -153,6 +169,65 @@ static double kkt_error(const problem *p, const keel_qp_answer *out)
             worst = fmax(worst, fmin(-multiplier, 1) * fabs(v - lo) / size / size);
     }
     return worst;
+}
+
+/* Costs of both kinds around a point near the inside, some of them at bounds or twice at one. */
+static void add_kinks(problem *p, keel_rng *rng, int kinks_n)
+{
+    double unit = 0;
+    for (int i = 0; i < p->n; i++)
+        unit = fmax(unit, fmax(p->s[at(p->n, i, i)], fabs(p->c[i])));
+    p->kinks_n = kinks_n;
+    for (int k = 0; k < kinks_n; k++) {
+        p->kinks[k] = (keel_qp_kink){p->at[k], p->rise[k], p->fall[k]};
+        for (int i = 0; i < p->n; i++) {
+            const bool same = k > 0 && keel_rng_below(rng, 4) == 0;
+            const double lo = fmax(p->lower[i], -1), hi = fmin(p->upper[i], 1);
+            p->at[k][i] = same ? p->at[0][i] : p->inside[i] + 0.05 * keel_rng_normal(rng);
+            if (keel_rng_below(rng, 6) == 0)
+                p->at[k][i] = keel_rng_below(rng, 2) ? lo : hi;
+            const double slope = unit * pow(10, between(rng, -3, 0));
+            p->rise[k][i] = keel_rng_below(rng, 5) == 0 ? 0 : slope * keel_rng_uniform(rng);
+            p->fall[k][i] = keel_rng_below(rng, 5) == 0 ? 0 : slope * keel_rng_uniform(rng);
+        }
+    }
+}
+
+/* The slopes of the answer against those that the kinks allow at x; scaled as kkt_error. */
+static double slope_error(const problem *p, const keel_qp_answer *out)
+{
+    double worst = 0;
+    for (int i = 0; i < p->n; i++) {
+        double lo = 0, hi = 0;
+        for (int k = 0; k < p->kinks_n; k++) {
+            const double above = out->x[i] - p->at[k][i];
+            lo += above > 1e-10 ? p->rise[k][i] : -p->fall[k][i];
+            hi += above < -1e-10 ? -p->fall[k][i] : p->rise[k][i];
+        }
+        worst = fmax(worst, fmax(lo - out->slope[i], out->slope[i] - hi));
+    }
+    return worst / scale_of(p);
+}
+
+/* Fewer factors than variables and no variance of their own; 0 factors is a linear programme. */
+static void make_singular(problem *p, keel_rng *rng)
+{
+    double b[N_USUAL * 8];
+    const int factors = (int)keel_rng_below(rng, 8);
+    for (int i = 0; i < factors * p->n; i++)
+        b[i] = keel_rng_normal(rng);
+    for (int j = 0; j < p->n; j++)
+        for (int i = j; i < p->n; i++) {
+            double sum = 0;
+            for (int f = 0; f < factors; f++)
+                sum += b[factors * i + f] * b[factors * j + f];
+            p->s[at(p->n, i, j)] = sum;
+        }
+    for (int i = 0; i < p->n; i++) { /* so that there is a least value */
+        p->lower[i] = fmax(p->lower[i], -2);
+        p->upper[i] = fmin(p->upper[i], 2);
+    }
+    p->semidefinite = true;
 }
 
 /* y and z of a refusal prove it: A'y + z = 0 and the sides they speak of add up to less than 0. */
@@ -206,6 +281,36 @@ Test(qp, answers_satisfy_the_kkt_conditions)
         worst = fmax(worst, error);
     }
     fprintf(stderr, "seeds 1..1500: worst KKT error %.2e\n", worst);
+    keel_qp_free(&qp);
+}
+
+Test(qp, kinks_and_singular_matrices_satisfy_them_too)
+{
+    static problem p;
+    keel_qp *qp = keel_qp_new(N, M);
+    double worst = 0;
+    for (uint64_t seed = 1; seed <= 3000; seed++) {
+        keel_rng rng = keel_rng_seeded(seed);
+        make(&p, &rng);
+        p.semidefinite = false;
+        p.kinks_n = 0;
+        if (seed % 3 > 0)
+            add_kinks(&p, &rng, 1 + (int)(seed / 3 % 2));
+        if (seed % 3 < 2)
+            make_singular(&p, &rng);
+        keel_qp_reset(qp);
+        for (int round = 0; round < 2; round++) { /* cold, then warm */
+            const keel_qp_answer out = solve(qp, &p);
+            cr_expect_eq(out.outcome, KEEL_QP_OPTIMAL, "seed %d: outcome %d n %d m %d", (int)seed,
+                         (int)out.outcome, p.n, p.m);
+            if (out.outcome != KEEL_QP_OPTIMAL)
+                break;
+            const double error = fmax(kkt_error(&p, &out), slope_error(&p, &out));
+            cr_expect_lt(error, 2e-9, "seed %d: error %g", (int)seed, error);
+            worst = fmax(worst, error);
+        }
+    }
+    fprintf(stderr, "kinks and singular: worst KKT error %.2e\n", worst);
     keel_qp_free(&qp);
 }
 

@@ -17,6 +17,15 @@ const char *keel_test_data(const char *name);
 /* Every case of reference/<file> as a jansson array (owned by the caller); NULL as above. */
 json_t *keel_test_cases(const char *file);
 
+/* Call run() for each case whose capability begins with `prefix`, file by file as
+ * reference/index.csv lists them. Returns how many ran; -1 when there is no reference data. Aborts
+ * when the index lists none, or when a file holds other cases of the prefix than the index. */
+int keel_test_each_case(const char *prefix, void (*run)(const json_t *one));
+
+/* Member `key` of an object: `otherwise` when it is no number, "" when it is no text. */
+double keel_test_number(const json_t *from, const char *key, double otherwise);
+const char *keel_test_text(const json_t *from, const char *key);
+
 /* Read a whole file, gunzipped when it is gzip; NUL-terminated, owned (free). Aborts on error. */
 char *keel_test_read(const char *path, size_t *len);
 

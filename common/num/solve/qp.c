@@ -9,7 +9,7 @@
 #include <math.h>
 #include <string.h>
 
-enum { SNAPSHOT_MAGIC = 0x3150514b /* "KQP1" */ };
+enum { SNAPSHOT_MAGIC = 0x3250514b /* "KQP2" */ };
 
 keel_qp *keel_qp_new(int n_max, int m_max)
 {
@@ -23,8 +23,13 @@ keel_qp *keel_qp_new(int n_max, int m_max)
     qp->status = keel_xcalloc(m + n, sizeof *qp->status);
     qp->next = keel_xcalloc(m + n, sizeof *qp->next);
     qp->best = keel_xcalloc(m + n, sizeof *qp->best);
+    qp->kept = keel_xcalloc(m + n, sizeof *qp->kept);
     qp->lo = keel_xcalloc(m + n, sizeof *qp->lo);
     qp->hi = keel_xcalloc(m + n, sizeof *qp->hi);
+    qp->linear = keel_xcalloc(n, sizeof *qp->linear);
+    qp->piece = keel_xcalloc(n, sizeof *qp->piece);
+    qp->center = keel_xcalloc(n, sizeof *qp->center);
+    qp->slope = keel_xcalloc(n, sizeof *qp->slope);
     qp->row_size = keel_xcalloc(m, sizeof *qp->row_size);
     qp->x = keel_xcalloc(n, sizeof *qp->x);
     qp->y = keel_xcalloc(m, sizeof *qp->y);
@@ -59,7 +64,8 @@ void keel_qp_free(keel_qp **of)
         qp->dx,       qp->dy,       qp->effect, qp->status,    qp->next,     qp->best,     qp->lo,
         qp->hi,       qp->row_size, qp->x,      qp->y,         qp->z,        qp->gradient, qp->pick,
         qp->row_pick, qp->scratch,  qp->block,  qp->row_value, qp->conflict, qp->columns,  qp->gram,
-        qp->rhs,      qp->triangle, qp->work,   qp->active,    qp->position, qp->ignored};
+        qp->rhs,      qp->triangle, qp->work,   qp->active,    qp->position, qp->ignored,  qp->kept,
+        qp->linear,   qp->piece,    qp->center, qp->slope};
     for (size_t i = 0; i < sizeof owned / sizeof owned[0]; i++)
         keel_free(&owned[i]);
     keel_free(of);
@@ -80,10 +86,24 @@ static keel_status check_sides(const double *lo, const double *hi, int count, do
     return KEEL_OK;
 }
 
+static keel_status check_kink(int n, const keel_qp_kink *kink)
+{
+    if (!keel_la_all_finite(n, kink->at) || !keel_la_all_finite(n, kink->rise) ||
+        !keel_la_all_finite(n, kink->fall))
+        return KEEL_ENONFINITE;
+    for (int i = 0; i < n; i++)
+        if (kink->rise[i] < 0 || kink->fall[i] < 0)
+            return KEEL_ERANGE;
+    return KEEL_OK;
+}
+
 static keel_status check(const keel_qp *qp, const keel_qp_problem *p)
 {
-    if (p->n < 1 || p->n > qp->n_max || p->m < 0 || p->m > qp->m_max)
+    if (p->n < 1 || p->n > qp->n_max || p->m < 0 || p->m > qp->m_max || p->kinks_n < 0 ||
+        p->kinks_n > KEEL_QP_KINKS_MAX)
         return KEEL_ERANGE;
+    for (int k = 0; k < p->kinks_n; k++)
+        KEEL_TRY(check_kink(p->n, &p->kinks[k]));
     if (!keel_la_all_finite((int)keel_sym_len(p->n), p->s) ||
         (p->c != NULL && !keel_la_all_finite(p->n, p->c)) ||
         (p->m > 0 && !keel_la_all_finite(p->m * p->n, p->a)))
@@ -92,112 +112,52 @@ static keel_status check(const keel_qp *qp, const keel_qp_problem *p)
     return check_sides(p->row_lo, p->row_hi, p->m, 0);
 }
 
-static void set_side(keel_qp *qp, int k, double lo, double hi)
+static double largest_of(int n, const double *x)
 {
-    const double middle = 0.5 * lo + 0.5 * hi;
-    const bool crossed = lo > hi; /* by less than the tolerance: check_sides has seen to it */
-    qp->lo[k] = crossed ? middle : lo <= -KEEL_QP_NO_BOUND ? -HUGE_VAL : lo;
-    qp->hi[k] = crossed ? middle : hi >= KEEL_QP_NO_BOUND ? HUGE_VAL : hi;
+    double largest = 0;
+    for (int i = 0; i < n; i++)
+        largest = qp_larger(largest, fabs(x[i]));
+    return largest;
 }
 
 static void take_problem(keel_qp *qp, const keel_qp_problem *p)
 {
     const int n = p->n, m = p->m;
     if (n != qp->n || m != qp->m)
-        qp->warm = false;
+        qp->warm = qp->was_singular = false;
     qp->p = *p;
     qp->n = n;
     qp->m = m;
     qp->iterations = 0;
-    qp->scale = 0;
+    qp->prox = 0;
     for (int r = 0; r < m; r++) {
-        const double *row = p->a + (size_t)r * (size_t)n;
-        set_side(qp, r, p->row_lo[r], p->row_hi[r]);
-        qp->row_size[r] = 0;
-        for (int i = 0; i < n; i++)
-            qp->row_size[r] = qp_larger(qp->row_size[r], fabs(row[i]));
+        qp_set_side(qp, r, p->row_lo[r], p->row_hi[r]);
+        qp->row_size[r] = largest_of(n, p->a + (size_t)r * (size_t)n);
     }
-    for (int i = 0; i < n; i++) {
-        set_side(qp, m + i, p->lower[i], p->upper[i]);
+    qp->scale = p->c != NULL ? largest_of(n, p->c) : 0;
+    for (int i = 0; i < n; i++)
         qp->scale = qp_larger(qp->scale, p->s[keel_sym_at(n, i, i)]);
-        if (p->c != NULL)
-            qp->scale = qp_larger(qp->scale, fabs(p->c[i]));
+    for (int k = 0; k < p->kinks_n; k++) {
+        qp->scale = qp_larger(qp->scale, largest_of(n, p->kinks[k].rise));
+        qp->scale = qp_larger(qp->scale, largest_of(n, p->kinks[k].fall));
     }
-}
-
-/* A remembered side that is no longer there would put the point at infinity. */
-static void clean_status(keel_qp *qp)
-{
-    for (int k = 0; k < qp->m + qp->n; k++) {
-        const signed char side = qp->status[k];
-        if (qp_is_fixed(qp, k))
-            qp->status[k] = side < 0 ? -1 : 1;
-        else if ((side < 0 && isinf(qp->lo[k])) || (side > 0 && isinf(qp->hi[k])))
-            qp->status[k] = 0;
-    }
-}
-
-/* From the status in hand; true when that gave a certified answer. */
-static bool solve_near(keel_qp *qp, keel_qp_answer *answer)
-{
-    clean_status(qp);
-    qp_step step = qp_block_pivot(qp);
-    if (step == QP_STEP_UNSETTLED)
-        step = qp_repair(qp);
-    return step == QP_STEP_DONE && qp_certify(qp, answer);
-}
-
-static qp_step solve_cold(keel_qp *qp, keel_qp_answer *answer, bool *certified)
-{
-    memset(qp->status, 0, (size_t)(qp->m + qp->n));
-    *certified = solve_near(qp, answer);
-    if (*certified)
-        return QP_STEP_DONE;
-    qp_step step = qp_dual_active_set(qp);
-    if (step == QP_STEP_CONFLICT || step == QP_STEP_SINGULAR)
-        return step;
-    /* the dual method gives the status; solving for it afresh sheds the rounding of its updates */
-    step = qp_equality_solve(qp);
-    *certified = step == QP_STEP_DONE && qp_certify(qp, answer);
-    if (*certified)
-        return step;
-    step = qp_block_pivot(qp);
-    *certified = step == QP_STEP_DONE && qp_certify(qp, answer);
-    return step == QP_STEP_SINGULAR ? QP_STEP_UNSETTLED : step; /* S as a whole has a factor */
-}
-
-static void clear(keel_qp_answer *answer)
-{
-    memset(answer, 0, sizeof *answer);
-}
-
-static keel_qp_outcome outcome_of(keel_qp *qp, keel_qp_answer *answer)
-{
-    bool certified = qp->warm && solve_near(qp, answer);
-    const qp_step step = certified ? QP_STEP_DONE : solve_cold(qp, answer, &certified);
-    qp->warm = certified;
-    if (certified)
-        return KEEL_QP_OPTIMAL;
-    clear(answer); /* of what an earlier attempt has left */
-    if (step == QP_STEP_SINGULAR)
-        return KEEL_QP_SINGULAR;
-    if (step == QP_STEP_CONFLICT && qp_certify_conflict(qp, answer))
-        return KEEL_QP_INFEASIBLE;
-    clear(answer);
-    qp->warm = qp_certify(qp, answer);
-    return qp->warm ? KEEL_QP_OPTIMAL : KEEL_QP_ITERATION_LIMIT;
+    if (!(qp->scale > 0))
+        qp->scale = 1;          /* any feasible point will do */
+    for (int i = 0; i < n; i++) /* of a call with more kinks */
+        qp->piece[i] = qp->piece[i] > p->kinks_n ? (signed char)p->kinks_n : qp->piece[i];
 }
 
 keel_status keel_qp_solve(keel_qp *qp, const keel_qp_problem *problem, keel_qp_answer *answer)
 {
     KEEL_TRY(check(qp, problem));
-    clear(answer);
+    memset(answer, 0, sizeof *answer);
     take_problem(qp, problem);
-    answer->outcome = outcome_of(qp, answer);
+    answer->outcome = qp_outcome(qp, answer);
     answer->iterations = qp->iterations;
     answer->x = qp->x;
     answer->y = qp->y;
     answer->z = qp->z;
+    answer->slope = qp->slope;
     answer->conflict = qp->conflict;
     memset(&qp->p, 0, sizeof qp->p);
     return KEEL_OK;
@@ -205,7 +165,7 @@ keel_status keel_qp_solve(keel_qp *qp, const keel_qp_problem *problem, keel_qp_a
 
 void keel_qp_reset(keel_qp *qp)
 {
-    qp->warm = false;
+    qp->warm = qp->was_singular = false;
 }
 
 keel_status keel_qp_save(const keel_qp *qp, uint8_t *buf, size_t cap, size_t *len)
@@ -214,27 +174,38 @@ keel_status keel_qp_save(const keel_qp *qp, uint8_t *buf, size_t cap, size_t *le
     keel_pack_u32(&p, SNAPSHOT_MAGIC);
     keel_pack_u32(&p, qp->warm ? (uint32_t)qp->n : 0);
     keel_pack_u32(&p, qp->warm ? (uint32_t)qp->m : 0);
+    keel_pack_u32(&p, qp->warm && qp->was_singular);
     if (qp->warm)
         keel_pack_bytes(&p, qp->status, (size_t)(qp->n + qp->m));
+    if (qp->warm)
+        keel_pack_bytes(&p, qp->piece, (size_t)qp->n);
     return keel_packer_done(&p, len);
 }
 
 keel_status keel_qp_load(keel_qp *qp, const uint8_t *buf, size_t len)
 {
-    signed char status[KEEL_QP_N_MAX + KEEL_QP_M_MAX];
+    signed char status[KEEL_QP_N_MAX + KEEL_QP_M_MAX], piece[KEEL_QP_N_MAX];
     keel_unpacker u = keel_unpacker_over(buf, len);
     const uint32_t magic = keel_unpack_u32(&u);
     const uint32_t n = keel_unpack_u32(&u), m = keel_unpack_u32(&u);
+    const uint32_t was_singular = keel_unpack_u32(&u);
     if (magic != SNAPSHOT_MAGIC || n > (uint32_t)qp->n_max || m > (uint32_t)qp->m_max ||
-        (n == 0 && m != 0))
+        (n == 0 && m != 0) || was_singular > (n > 0))
         return KEEL_EFORMAT;
     keel_unpack_bytes(&u, status, n + m);
+    keel_unpack_bytes(&u, piece, n);
     KEEL_TRY(keel_unpacker_done(&u));
     for (uint32_t k = 0; k < n + m; k++) {
         if (status[k] < -1 || status[k] > 1)
             return KEEL_EFORMAT;
     }
+    for (uint32_t i = 0; i < n; i++) {
+        if (piece[i] < 0 || piece[i] > KEEL_QP_KINKS_MAX)
+            return KEEL_EFORMAT;
+    }
     memcpy(qp->status, status, n + m);
+    memcpy(qp->piece, piece, n);
+    qp->was_singular = was_singular != 0;
     qp->n = (int)n;
     qp->m = (int)m;
     qp->warm = n > 0;

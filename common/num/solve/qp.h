@@ -1,11 +1,14 @@
-/* qp.h - minimum-variance style quadratic programs, solved exactly and proved.
+/* qp.h - convex quadratic programs with bounds, rows and kinks, solved exactly and proved.
  *
  * ROOM     common/num/solve. Pure numbers, no finance word needed: asset = variable.
- * MODEL    minimise 1/2 x'Sx - c'x
+ * MODEL    minimise 1/2 x'Sx - c'x + sum over kinks of rise max(x - at, 0) + fall max(at - x, 0)
  *          subject to  lower <= x <= upper,  row_lo <= A x <= row_hi
- *          S symmetric positive definite, packed lower triangle (estimate.h has the formula).
- *          KKT of the answer: S x - c + A'y + z = 0, where y (rows) and z (bounds) are > 0 only on
- *          an active upper side, < 0 only on an active lower side. row_lo = row_hi is an equality.
+ *          S symmetric, packed lower triangle (estimate.h has the formula), positive definite; with
+ *          `semidefinite` it may be singular, 0 too: then a linear programme.
+ *          KKT of the answer: S x - c + k + A'y + z = 0, where y (rows) and z (bounds) are > 0 only
+ *          on an active upper side, < 0 only on an active lower side, and k is a slope of the
+ *          kinks: rise above, -fall below, between them where x stands still at one.
+ *          row_lo = row_hi is an equality.
  *          Scaled units: s = the larger of the largest diagonal of S and the largest |c|, and
  *          X = max(1, largest |x|). Residuals are divided by what they are sums of, so that they
  *          are dimensionless (docs/methods/min-variance.md has each definition); OPTIMAL is claimed
@@ -20,6 +23,14 @@
  *          S is tested as a whole only from a cold start. From a warm one the free block is: for
  *          S positive semidefinite the certificate proves the answer all the same, but a singular S
  *          may be answered warm and refused cold.
+ *          Kinks: between two of them each variable has a box and a slope of its own, so a choice
+ *          of pieces is a problem without kinks. A variable that stands at a kink with more force
+ *          on it than the kink's slope changes piece; the point stays feasible and the objective
+ *          falls, so this ends.
+ *          Singular S: proximal points, S + dI around the last answer (Rockafellar, Monotone
+ *          operators and the proximal point algorithm, SIAM J. Control Optim. 14, 1976), which end
+ *          on quadratic programmes after finitely many; then once more without d where the free
+ *          block allows. The certificate is that of the problem as stated.
  * SHAPE    n variables, m rows; A by rows as dense m x n (row r, variable i at a[r * n + i]).
  * MEMORY   keel_qp_new takes all; no later call allocates.
  * THREADS  one thread per object. Bounded by iterations, never by a clock; same problem and warm
@@ -36,9 +47,16 @@
 #define KEEL_QP_TOLERANCE 1e-9 /* scaled; two orders above what the factorisation leaves */
 #define KEEL_QP_NO_BOUND  1e30
 
-enum { KEEL_QP_N_MAX = 512, KEEL_QP_M_MAX = 64 };
+enum { KEEL_QP_N_MAX = 512, KEEL_QP_M_MAX = 64, KEEL_QP_KINKS_MAX = 2 };
 
 typedef struct keel_qp keel_qp;
+
+/* One kink of each variable: transaction costs around what is held, leverage around 0. */
+typedef struct keel_qp_kink {
+    const double *at;   /* n; where */
+    const double *rise; /* n; slope above it, >= 0 */
+    const double *fall; /* n; slope below it, >= 0 */
+} keel_qp_kink;
 
 typedef struct keel_qp_problem {
     int n;
@@ -50,13 +68,17 @@ typedef struct keel_qp_problem {
     const double *a;      /* m * n by rows */
     const double *row_lo; /* m */
     const double *row_hi; /* m */
+    bool semidefinite;    /* S may be singular; false: that is refused, SINGULAR */
+    int kinks_n;          /* 0..KEEL_QP_KINKS_MAX */
+    const keel_qp_kink *kinks;
 } keel_qp_problem;
 
 typedef enum keel_qp_outcome {
     KEEL_QP_OPTIMAL,
     KEEL_QP_INFEASIBLE,      /* conflict[] names rows and variables that cannot hold together */
     KEEL_QP_ITERATION_LIMIT, /* no certified answer; x is the last point, see primal_residual */
-    KEEL_QP_SINGULAR,        /* S is not positive definite */
+    KEEL_QP_SINGULAR,        /* S is not positive definite; if it need not be: not semidefinite */
+    KEEL_QP_UNBOUNDED,       /* semidefinite: the objective has no least value */
 } keel_qp_outcome;
 
 typedef struct keel_qp_answer {
@@ -66,6 +88,7 @@ typedef struct keel_qp_answer {
     const double *y;        /* m row multipliers */
     const double *z;        /* n bound multipliers; INFEASIBLE: y, z prove it, A'y + z = 0 and */
                             /* sum of multiplier * its side = -violation < 0 */
+    const double *slope;    /* n: k of the kinks; zeros without */
     double objective;       /* this and the next three: 0 unless OPTIMAL or ITERATION_LIMIT */
     double primal_residual; /* scaled, recomputed from x alone */
     double dual_residual;   /* scaled: stationarity, signs and complementarity, the largest */
@@ -81,7 +104,8 @@ void keel_qp_free(keel_qp **qp);
 
 /* Solve, starting from the status of the last call when n and m are the same.
  *   KEEL_OK          *answer is written, see its outcome
- *   KEEL_ERANGE      n or m out of range, lower > upper + tolerance of a variable, row_lo > row_hi
+ *   KEEL_ERANGE      n, m or kinks_n out of range, lower > upper + tolerance of a variable,
+ *                    row_lo > row_hi, a slope of a kink below 0
  *   KEEL_ENONFINITE  a number that is not finite; -INFINITY in a lower and INFINITY in an upper
  *                    side are allowed and mean no bound
  * Cost: warm and sparse O(k^3 + n k) for k free variables; cold O(n^3). */
@@ -91,8 +115,8 @@ KEEL_MUST_CHECK keel_status keel_qp_solve(keel_qp *qp, const keel_qp_problem *pr
 /* Forget the warm status: the next solve starts cold. */
 void keel_qp_reset(keel_qp *qp);
 
-/* The warm status as bytes (12 of header, then m + n signed chars: -1 lower, 0 free, 1 upper), so
- * that a snapshot makes the next answer the same to the bit. save: KEEL_ENOSPC, *len = bytes needed
+/* The warm status as bytes (16 of header, then m + n signed chars: -1 lower, 0 free, 1 upper, and n
+ * of pieces), so that a snapshot makes the next answer the same to the bit. save: KEEL_ENOSPC, *len = bytes needed
  * (buf may be NULL to ask); load: KEEL_EFORMAT, status unchanged. */
 KEEL_MUST_CHECK keel_status keel_qp_save(const keel_qp *qp, uint8_t *buf, size_t cap, size_t *len);
 KEEL_MUST_CHECK keel_status keel_qp_load(keel_qp *qp, const uint8_t *buf, size_t len);

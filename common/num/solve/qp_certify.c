@@ -1,6 +1,5 @@
 /* What an answer rests on, measured again from the numbers that are handed out. */
 #include "common/num/la/la.h"
-#include "common/num/la/sym.h"
 #include "common/num/solve/qp_internal.h"
 
 #include <math.h>
@@ -76,12 +75,12 @@ bool qp_certify(keel_qp *qp, keel_qp_answer *answer)
         const double stationarity = qp->gradient[i] + qp->z[i];
         dual = qp_larger(dual, fabs(stationarity) / unit);
         gap += qp->x[i] * stationarity;
-        cx += qp->p.c != NULL ? qp->p.c[i] * qp->x[i] : 0;
+        cx += qp->linear[i] * qp->x[i];
     }
     /* x'S x = x'(gradient + c - A'y): the gradient is that of these x and y to the last bit */
     const double along = keel_la_dot(qp->n, qp->x, qp->gradient);
     const double rows = keel_la_dot(qp->m, qp->y, qp->row_value);
-    answer->objective = 0.5 * (along - rows - cx);
+    answer->objective = qp_objective(qp, along - rows + cx);
     answer->primal_residual = primal;
     answer->dual_residual = dual;
     answer->gap = fabs(gap) / (unit * size);

@@ -11,7 +11,6 @@
  */
 #include "common/num/la/chol.h"
 #include "common/num/la/la.h"
-#include "common/num/la/sym.h"
 #include "common/num/solve/qp_internal.h"
 
 #include <math.h>
@@ -67,13 +66,13 @@ static bool unconstrained(dual *s)
 {
     keel_qp *qp = s->qp;
     const int n = s->n;
-    keel_sym_block(qp->n, qp->p.s, qp->pick, n, s->j);
+    qp_block(qp, n, s->j);
     if (keel_chol_factor(n, s->j, n, QP_PIVOT_MIN) != KEEL_CHOL_FACTORED)
         return false;
-    keel_sym_matvec(qp->n, qp->p.s, qp->x, qp->gradient, qp->scratch);
+    qp_times(qp, qp->x, qp->gradient);
     for (int i = 0; i < n; i++) {
         const int at = qp->pick[i];
-        s->z[i] = (qp->p.c != NULL ? qp->p.c[at] : 0) - qp->gradient[at];
+        s->z[i] = qp->linear[at] - qp->gradient[at];
     }
     keel_chol_solve(n, 1, s->j, n, s->z, n);
     for (int i = 0; i < n; i++)

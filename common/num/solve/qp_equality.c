@@ -9,7 +9,6 @@
  */
 #include "common/num/la/chol.h"
 #include "common/num/la/la.h"
-#include "common/num/la/sym.h"
 #include "common/num/solve/qp_internal.h"
 
 #include <math.h>
@@ -100,7 +99,7 @@ qp_step qp_factor(keel_qp *qp)
         for (int j = 0; j < k; j++)
             column[j] = row[qp->pick[j]];
     }
-    keel_sym_block(qp->n, qp->p.s, qp->pick, k, qp->block);
+    qp_block(qp, k, qp->block);
     if (keel_chol_factor(k, qp->block, k, QP_PIVOT_MIN) != KEEL_CHOL_FACTORED)
         return QP_STEP_SINGULAR;
     keel_tri_solve(k, rows, qp->block, k, qp->columns, k);
@@ -164,7 +163,7 @@ static void scatter(const keel_qp *qp, double *dx, double *dy)
 static void add_effect(keel_qp *qp, const double *dx, const double *dy)
 {
     const int n = qp->n;
-    keel_sym_matvec(n, qp->p.s, dx, qp->effect, qp->scratch);
+    qp_times(qp, dx, qp->effect);
     for (int i = 0; i < n; i++)
         qp->gradient[i] += qp->effect[i];
     for (int r = 0; r < qp->m; r++) {
@@ -212,7 +211,7 @@ double qp_direction(keel_qp *qp, const double *normal, double *dx, double *dy)
 void qp_refresh(keel_qp *qp)
 {
     for (int i = 0; i < qp->n; i++)
-        qp->gradient[i] = qp->p.c != NULL ? -qp->p.c[i] : 0;
+        qp->gradient[i] = -qp->linear[i];
     memset(qp->row_value, 0, (size_t)qp->m * sizeof *qp->row_value);
     add_effect(qp, qp->x, qp->y);
 }

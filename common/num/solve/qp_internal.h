@@ -29,16 +29,24 @@ typedef enum qp_step {
 struct keel_qp {
     int n_max, m_max;
     int n, m;            /* of the problem in hand, and of the warm status between calls */
-    bool warm;           /* status came from an answer or a snapshot */
+    bool warm;           /* status and pieces came from an answer or a snapshot */
+    bool was_singular;   /* that answer needed the proximal term */
     signed char *status; /* m + n */
     signed char *next;   /* m + n: what block pivoting changes the status to */
     signed char *best;   /* m + n: the status with the fewest wrong entries it has seen */
+    signed char *kept;   /* m + n: to go back to */
 
     keel_qp_problem p; /* borrowed during the call */
-    double *lo, *hi;   /* m + n; +-HUGE_VAL where there is no bound */
+    double *lo, *hi;   /* m + n; +-HUGE_VAL where there is no bound; of the pieces chosen */
+    double *linear;    /* n: c, less the slopes of the pieces, with what the proximal term adds */
     double *row_size;  /* m: largest |a| of the row */
     double scale;      /* largest diagonal of S and |c| */
+    double prox;       /* d of S + dI; 0 = none */
     int iterations;
+
+    signed char *piece; /* n: 0..kinks_n, how many kinks lie below it; between calls too */
+    double *center;     /* n: of the proximal term */
+    double *slope;      /* n */
 
     double *x, *y, *z; /* answer: n, m, n */
     double *gradient;  /* n: S x - c + A'y */
@@ -62,6 +70,10 @@ struct keel_qp {
     bool *ignored;    /* m + n: missed by less than the tolerance and past mending */
 };
 
+/* y = (S + dI) x, and the lower triangle of S + dI at pick[0..k). */
+void qp_times(keel_qp *qp, const double *x, double *y);
+void qp_block(keel_qp *qp, int k, double *block);
+
 /* fmax without the call it costs on the hot path; no NaN gets here. */
 static inline double qp_larger(double a, double b)
 {
@@ -75,6 +87,23 @@ double qp_point_size(const keel_qp *qp);
 double qp_missed(const keel_qp *qp, int k, double value, int side, double point_size);
 
 bool qp_is_fixed(const keel_qp *qp, int k); /* both sides are one number */
+
+void qp_set_side(keel_qp *qp, int k, double lo, double hi);
+
+/* The problem as the steps see it: sides and slopes of the pieces in hand, or none of the kinks,
+ * and the proximal term. */
+void qp_choose(keel_qp *qp, bool with_kinks);
+/* The pieces that x lies in. */
+void qp_place_pieces(keel_qp *qp);
+/* Let what stands at a kink against more than its slope change piece; how many did. */
+int qp_change_pieces(keel_qp *qp);
+/* Slopes of the answer: what a kink holds is taken from z. */
+void qp_settle_slopes(keel_qp *qp);
+/* 1/2 x'Sx - c'x and the kinks, from x'Sx. */
+double qp_objective(const keel_qp *qp, double quadratic);
+
+/* Solve the problem in qp->p from the warm status. */
+keel_qp_outcome qp_outcome(keel_qp *qp, keel_qp_answer *answer);
 
 /* Solve for the status as if all of it were equalities: x, y, gradient, row_value. Rows that depend
  * on the ones before are left out with y = 0. Cost k^3/3 + n k for k free. */

@@ -6,7 +6,6 @@
  * factored afresh at each step: it is small, and nothing drifts.
  */
 #include "common/num/la/la.h"
-#include "common/num/la/sym.h"
 #include "common/num/solve/qp_internal.h"
 
 #include <math.h>
@@ -79,7 +78,7 @@ static void set_direction(repair *s)
 {
     keel_qp *qp = s->qp;
     s->along = qp_direction(qp, s->normal, s->dx, s->dy);
-    keel_sym_matvec(qp->n, qp->p.s, s->dx, s->rate, qp->scratch);
+    qp_times(qp, s->dx, s->rate);
     for (int r = 0; r < qp->m; r++) {
         const double *row = qp->p.a + (size_t)r * (size_t)qp->n;
         if (s->dy[r] != 0) /* exact: a row not held */

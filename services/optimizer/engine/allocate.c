@@ -160,6 +160,8 @@ static keel_outcome outcome_of(keel_qp_outcome outcome)
         return KEEL_OUTCOME_INFEASIBLE;
     case KEEL_QP_ITERATION_LIMIT:
         return KEEL_OUTCOME_ITERATION_LIMIT;
+    case KEEL_QP_UNBOUNDED: /* a definite covariance always has a least variance */
+        return KEEL_OUTCOME_ITERATION_LIMIT;
     case KEEL_QP_SINGULAR:
         return KEEL_OUTCOME_SINGULAR;
     }

@@ -91,9 +91,9 @@ typedef struct keel_price {
 
 typedef struct keel_problem_answer {
     keel_problem_outcome outcome;
-    const double *weights; /* n; SOLVED */
-    double cash;           /* 1 - sum w */
-    double objective;      /* as maximised or minimised above; 1/2 w'Sw of the closed forms */
+    const double *weights;  /* n; SOLVED */
+    double cash;            /* 1 - sum w */
+    double objective;       /* as maximised or minimised above; 1/2 w'Sw of the closed forms */
     double expected_return; /* mean'w; 0 without a mean */
     double volatility;      /* sqrt(w'Sw) */
     double turnover;        /* sum |w - current| */

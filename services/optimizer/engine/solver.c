@@ -1,0 +1,450 @@
+#include "services/optimizer/engine/problem.h"
+
+#include "common/base/mem.h"
+#include "common/domain/estimate.h"
+#include "common/num/la/la.h"
+#include "common/num/la/sym.h"
+#include "services/optimizer/engine/solver_internal.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+const char *keel_problem_outcome_name(keel_problem_outcome outcome)
+{
+    static const char *const names[] = {
+        [KEEL_PROBLEM_SOLVED] = "solved",
+        [KEEL_PROBLEM_INFEASIBLE] = "infeasible",
+        [KEEL_PROBLEM_NOT_CONVEX] = "not_convex",
+        [KEEL_PROBLEM_UNBOUNDED] = "unbounded",
+        [KEEL_PROBLEM_NO_EXCESS_RETURN] = "no_excess_return",
+        [KEEL_PROBLEM_NO_RISK] = "no_risk",
+        [KEEL_PROBLEM_ITERATION_LIMIT] = "iteration_limit",
+    };
+    return (size_t)outcome < sizeof names / sizeof names[0] ? names[outcome] : "";
+}
+
+keel_solver *keel_solver_new(int n_max)
+{
+    if (n_max < 1 || n_max > KEEL_PROBLEM_N_MAX)
+        return NULL;
+    const size_t n = (size_t)n_max;
+    keel_solver *s = keel_xcalloc(1, sizeof *s);
+    s->n_max = n_max;
+    s->qp = keel_qp_new(n_max, SOLVER_ROWS_MAX);
+    s->a = keel_xcalloc(SOLVER_ROWS_MAX * n, sizeof *s->a);
+    s->row_lo = keel_xcalloc(SOLVER_ROWS_MAX, sizeof *s->row_lo);
+    s->row_hi = keel_xcalloc(SOLVER_ROWS_MAX, sizeof *s->row_hi);
+    s->current = keel_xcalloc(n, sizeof *s->current);
+    s->target = keel_xcalloc(n, sizeof *s->target);
+    s->bench = keel_xcalloc(n, sizeof *s->bench);
+    s->matrix = keel_xcalloc(keel_sym_len(n_max), sizeof *s->matrix);
+    s->linear = keel_xcalloc(n, sizeof *s->linear);
+    s->slopes = keel_xcalloc(n, sizeof *s->slopes);
+    s->w = keel_xcalloc(n, sizeof *s->w);
+    s->beyond = keel_xcalloc(n, sizeof *s->beyond);
+    s->y = keel_xcalloc(SOLVER_ROWS_MAX, sizeof *s->y);
+    s->sw = keel_xcalloc(n, sizeof *s->sw);
+    s->scratch = keel_xcalloc(n, sizeof *s->scratch);
+    s->z = keel_xcalloc(n, sizeof *s->z);
+    s->risk_price = keel_xcalloc(n, sizeof *s->risk_price);
+    s->cost_slope = keel_xcalloc(n, sizeof *s->cost_slope);
+    s->row_price = keel_xcalloc(n, sizeof *s->row_price);
+    return s;
+}
+
+void keel_solver_free(keel_solver **of)
+{
+    keel_solver *s = *of;
+    if (s == NULL)
+        return;
+    keel_qp_free(&s->qp);
+    void *owned[] = {s->a,      s->row_lo,  s->row_hi, s->current,    s->target,     s->bench,
+                     s->matrix, s->linear,  s->slopes, s->w,          s->y,          s->sw,
+                     s->z,      s->scratch, s->beyond, s->risk_price, s->cost_slope, s->row_price};
+    for (size_t i = 0; i < sizeof owned / sizeof owned[0]; i++)
+        keel_free(&owned[i]);
+    keel_free(of);
+}
+
+void keel_solver_reset(keel_solver *s)
+{
+    keel_qp_reset(s->qp);
+    s->last = (solver_prices){0};
+}
+
+/* ---- what may be wrong with a problem ---- */
+
+static keel_status check_vector(const char *name, int n, const double *x, keel_err *err)
+{
+    for (int i = 0; x != NULL && i < n; i++)
+        if (!isfinite(x[i]))
+            return keel_err_set(err, KEEL_ENONFINITE, "%s[%d]: not a finite number", name, i);
+    return KEEL_OK;
+}
+
+/* Infinite sides mean none. */
+static keel_status check_side(const char *name, double lo, double hi, keel_err *err)
+{
+    if (isnan(lo) || isnan(hi) || lo == HUGE_VAL || hi == -HUGE_VAL)
+        return keel_err_set(err, KEEL_ENONFINITE, "%s: a bound is not a number", name);
+    if (lo > hi)
+        return keel_err_set(err, KEEL_ERANGE, "%s: lower bound %.6g is above the upper, %.6g", name,
+                            lo, hi);
+    return KEEL_OK;
+}
+
+static keel_status check_set(const keel_problem *p, keel_err *err)
+{
+    char name[KEEL_NAME_MAX];
+    for (int i = 0; i < p->n; i++) {
+        snprintf(name, sizeof name, "lower[%d], upper[%d]", i, i);
+        KEEL_TRY(check_side(name, p->lower[i], p->upper[i], err));
+    }
+    for (int r = 0; r < p->rows_n; r++) {
+        KEEL_TRY(check_vector(p->rows[r].name, p->n, p->rows[r].a, err));
+        KEEL_TRY(check_side(p->rows[r].name, p->rows[r].lo, p->rows[r].hi, err));
+    }
+    KEEL_TRY(check_vector("current", p->n, p->current, err));
+    KEEL_TRY(check_vector("benchmark", p->n, p->benchmark, err));
+    KEEL_TRY(check_vector("cost", p->n, p->cost, err));
+    for (int i = 0; p->cost != NULL && i < p->n; i++)
+        if (p->cost[i] < 0)
+            return keel_err_set(err, KEEL_ERANGE, "cost[%d]: %.6g is below 0", i, p->cost[i]);
+    if (!isfinite(p->budget))
+        return keel_err_set(err, KEEL_ENONFINITE, "budget: not a finite number");
+    if (!(p->turnover_max >= 0))
+        return keel_err_set(err, KEEL_ERANGE, "turnover_max: must be 0 or above");
+    if (!(p->tracking_error_max > 0))
+        return keel_err_set(err, KEEL_ERANGE, "tracking_error_max: must be above 0");
+    if (p->tracking_error_max < KEEL_NO_BOUND && p->benchmark == NULL)
+        return keel_err_set(err, KEEL_EINVAL, "benchmark: tracking_error_max needs one");
+    return KEEL_OK;
+}
+
+static keel_status check_numbers(const keel_problem *p, keel_err *err)
+{
+    const double numbers[] = {p->target_return, p->target_risk, p->risk_aversion, p->risk_free};
+    static const char *const names[] = {"target_return", "target_risk", "risk_aversion",
+                                        "risk_free"};
+    for (size_t k = 0; k < sizeof numbers / sizeof numbers[0]; k++)
+        if (!isfinite(numbers[k]))
+            return keel_err_set(err, KEEL_ENONFINITE, "%s: not a finite number", names[k]);
+    if (p->method == KEEL_METHOD_TARGET_RISK && p->target_risk <= 0)
+        return keel_err_set(err, KEEL_ERANGE, "target_risk: must be above 0");
+    if (p->method == KEEL_METHOD_MEAN_VARIANCE && p->risk_aversion < 0)
+        return keel_err_set(err, KEEL_ERANGE, "risk_aversion: must be 0 or above");
+    return KEEL_OK;
+}
+
+static bool needs_mean(keel_method method)
+{
+    return method == KEEL_METHOD_MEAN_VARIANCE || method == KEEL_METHOD_TARGET_RETURN ||
+           method == KEEL_METHOD_TARGET_RISK || method == KEEL_METHOD_MAX_SHARPE;
+}
+
+static bool is_closed_form(keel_method method)
+{
+    return method == KEEL_METHOD_EQUAL_WEIGHT || method == KEEL_METHOD_INVERSE_VOLATILITY ||
+           method == KEEL_METHOD_STATIC;
+}
+
+static keel_status check(const keel_solver *s, const keel_problem *p, keel_err *err)
+{
+    if (p->n < 1 || p->n > s->n_max)
+        return keel_err_set(err, KEEL_ERANGE, "assets: %d; 1 to %d", p->n, s->n_max);
+    if (p->rows_n < 0 || p->rows_n > KEEL_PROBLEM_ROWS_MAX)
+        return keel_err_set(err, KEEL_ERANGE, "constraints: %d; at most %d", p->rows_n,
+                            KEEL_PROBLEM_ROWS_MAX);
+    if (!is_closed_form(p->method) && !needs_mean(p->method) &&
+        p->method != KEEL_METHOD_MIN_VARIANCE)
+        return keel_err_set(err, KEEL_EINVAL, "method: none that is solved here");
+    if (p->covariance == NULL)
+        return keel_err_set(err, KEEL_EINVAL, "covariance: missing");
+    if (!keel_la_all_finite((int)keel_sym_len(p->n), p->covariance))
+        return keel_err_set(err, KEEL_ENONFINITE, "covariance: a number is not finite");
+    for (int i = 0; i < p->n; i++)
+        if (p->covariance[keel_sym_at(p->n, i, i)] < 0)
+            return keel_err_set(err, KEEL_ERANGE, "covariance: the variance of asset %d is below 0",
+                                i);
+    if (needs_mean(p->method) && p->mean == NULL)
+        return keel_err_set(err, KEEL_EINVAL, "mean: method %s needs one",
+                            keel_method_name(p->method));
+    if (p->method == KEEL_METHOD_STATIC && p->target_weights == NULL)
+        return keel_err_set(err, KEEL_EINVAL, "weights: method static needs them");
+    KEEL_TRY(check_vector("mean", p->n, p->mean, err));
+    KEEL_TRY(check_vector("weights", p->n, p->target_weights, err));
+    KEEL_TRY(check_set(p, err));
+    return check_numbers(p, err);
+}
+
+/* ---- taking one ---- */
+
+static void add_row(keel_solver *s, const double *a, double lo, double hi)
+{
+    memcpy(s->a + (size_t)s->m * (size_t)s->p->n, a, (size_t)s->p->n * sizeof *a);
+    s->row_lo[s->m] = lo;
+    s->row_hi[s->m] = hi;
+    s->m++;
+}
+
+static void take_problem(keel_solver *s, const keel_problem *p)
+{
+    const int n = p->n;
+    s->p = p;
+    s->m = 0;
+    s->iterations = 0;
+    s->nearest = false;
+    for (int i = 0; i < n; i++) {
+        s->linear[i] = 1;
+        s->current[i] = p->current != NULL ? p->current[i] : 0;
+    }
+    add_row(s, s->linear, p->budget, p->budget);
+    for (int r = 0; r < p->rows_n; r++)
+        add_row(s, p->rows[r].a, p->rows[r].lo, p->rows[r].hi);
+    if (p->method == KEEL_METHOD_TARGET_RETURN)
+        add_row(s, p->mean, p->target_return, KEEL_NO_BOUND);
+    memset(s->bench, 0, (size_t)n * sizeof *s->bench);
+    if (p->tracking_error_max < KEEL_NO_BOUND)
+        keel_sym_matvec(n, p->covariance, p->benchmark, s->bench, s->scratch);
+}
+
+/* ---- closed forms ---- */
+
+static void write_form(keel_solver *s)
+{
+    const keel_problem *p = s->p;
+    double sum = 0;
+    for (int i = 0; i < p->n; i++) {
+        const double variance = p->covariance[keel_sym_at(p->n, i, i)];
+        s->target[i] = p->method == KEEL_METHOD_STATIC               ? p->target_weights[i]
+                       : p->method == KEEL_METHOD_INVERSE_VOLATILITY ? 1 / sqrt(variance)
+                                                                     : 1;
+        sum += s->target[i];
+    }
+    for (int i = 0; i < p->n && p->method != KEEL_METHOD_STATIC; i++)
+        s->target[i] *= p->budget / sum;
+}
+
+static keel_problem_outcome solve_form(keel_solver *s, keel_problem_answer *answer)
+{
+    const keel_problem *p = s->p;
+    const size_t bytes = (size_t)p->n * sizeof *s->w;
+    for (int i = 0; i < p->n && p->method == KEEL_METHOD_INVERSE_VOLATILITY; i++)
+        if (!(p->covariance[keel_sym_at(p->n, i, i)] > 0))
+            return KEEL_PROBLEM_NO_RISK;
+    write_form(s);
+    memcpy(s->w, s->target, bytes);
+    memset(s->y, 0, (size_t)s->m * sizeof *s->y);
+    memset(s->z, 0, bytes);
+    memset(s->risk_price, 0, bytes);
+    memset(s->cost_slope, 0, bytes);
+    memset(s->row_price, 0, bytes);
+    s->at = (solver_prices){0};
+    s->found = (keel_qp_answer){0};
+    solver_measure(s);
+    if (solver_violation(s) > KEEL_QP_TOLERANCE) {
+        s->nearest = true;
+        const keel_problem_outcome outcome = solver_meet(s, 1, 0);
+        if (outcome != KEEL_PROBLEM_SOLVED)
+            return outcome;
+    }
+    if (!solver_answer(s, 1, answer))
+        return KEEL_PROBLEM_ITERATION_LIMIT;
+    answer->certificate.kind = KEEL_CERTIFICATE_FEASIBLE;
+    answer->objective = 0.5 * s->variance;
+    if (s->nearest)
+        snprintf(answer->certificate.parent, sizeof answer->certificate.parent, "%s",
+                 keel_method_name(p->method));
+    return KEEL_PROBLEM_SOLVED;
+}
+
+/* ---- along the family ---- */
+
+enum { DOUBLINGS_MAX = 40 };
+
+static keel_problem_outcome finish(keel_solver *s, double factor, double objective,
+                                   keel_problem_answer *answer)
+{
+    if (!solver_answer(s, factor, answer))
+        return KEEL_PROBLEM_ITERATION_LIMIT;
+    answer->objective = objective;
+    return KEEL_PROBLEM_SOLVED;
+}
+
+static keel_problem_outcome solve_min_variance(keel_solver *s, keel_problem_answer *answer)
+{
+    const keel_problem_outcome outcome = solver_meet(s, 1, 0);
+    return outcome != KEEL_PROBLEM_SOLVED ? outcome : finish(s, 1, 0.5 * s->variance, answer);
+}
+
+static double net_return(const keel_solver *s)
+{
+    return s->earned - s->cost;
+}
+
+static keel_problem_outcome solve_mean_variance(keel_solver *s, keel_problem_answer *answer)
+{
+    const double aversion = s->p->risk_aversion;
+    const keel_problem_outcome outcome = solver_meet(s, aversion, 1);
+    if (outcome != KEEL_PROBLEM_SOLVED)
+        return outcome;
+    return finish(s, 1, net_return(s) - 0.5 * aversion * s->variance, answer);
+}
+
+/* A search along t: where f, which falls, becomes 0. */
+typedef struct along {
+    double (*f)(const keel_solver *s, double t);
+    solver_root root;
+} along;
+
+static double risk_left(const keel_solver *s, double t)
+{
+    (void)t;
+    return s->p->target_risk * s->p->target_risk - s->variance;
+}
+
+/* The Sharpe ratio rises while this is above 0: its slope along t has this sign. */
+static double sharpe_left(const keel_solver *s, double t)
+{
+    return s->variance - t * (net_return(s) - s->p->risk_free);
+}
+
+/* Variance that is only rounding. */
+static double riskless(const keel_solver *s)
+{
+    double largest = 0;
+    for (int i = 0; i < s->p->n; i++)
+        largest = fmax(largest, s->p->covariance[keel_sym_at(s->p->n, i, i)]);
+    return 1e-14 * largest;
+}
+
+static keel_problem_outcome step_along(keel_solver *s, along *a, double t)
+{
+    const keel_problem_outcome outcome = solver_meet(s, 1, t);
+    if (outcome != KEEL_PROBLEM_SOLVED)
+        return outcome;
+    if (a->f == sharpe_left && s->variance <= riskless(s) && net_return(s) > s->p->risk_free)
+        return KEEL_PROBLEM_NO_RISK;
+    solver_root_take(&a->root, t, a->f(s, t));
+    return outcome;
+}
+
+/* t from where the last search ended, or where return weighs as much as variance. */
+static double first_guess(const keel_solver *s)
+{
+    double largest = 0;
+    for (int i = 0; i < s->p->n; i++)
+        largest = fmax(largest, fabs(s->p->mean[i] - s->p->risk_free));
+    if (s->last.t > 0)
+        return s->last.t;
+    const double variance = fmax(s->variance, riskless(s));
+    return largest > 0 && variance > 0 ? variance / largest : 1;
+}
+
+/* Can anything be expected beyond the risk-free rate, whatever the risk? */
+static bool is_worth_a_risk(keel_solver *s, keel_problem_outcome *outcome)
+{
+    *outcome = solver_meet(s, 0, 1);
+    return *outcome == KEEL_PROBLEM_UNBOUNDED ||
+           (*outcome == KEEL_PROBLEM_SOLVED && net_return(s) > s->p->risk_free);
+}
+
+/* From a point with f > 0 to the root; false: none up to a t at which variance does not count. */
+static keel_problem_outcome search_along(keel_solver *s, along *a, bool *found)
+{
+    keel_problem_outcome outcome = KEEL_PROBLEM_SOLVED;
+    double t = first_guess(s);
+    *found = false;
+    for (int k = 0; k < DOUBLINGS_MAX && !solver_root_has(&a->root); k++, t *= 4) {
+        outcome = step_along(s, a, t);
+        if (outcome != KEEL_PROBLEM_SOLVED)
+            return outcome;
+    }
+    if (!solver_root_has(&a->root))
+        return outcome;
+    *found = true;
+    while (outcome == KEEL_PROBLEM_SOLVED && solver_root_next(&a->root, &t))
+        outcome = step_along(s, a, t);
+    if (outcome == KEEL_PROBLEM_SOLVED)
+        outcome = solver_meet(s, 1, solver_root_best(&a->root));
+    s->last.t = s->at.t;
+    return outcome;
+}
+
+static keel_problem_outcome solve_target_risk(keel_solver *s, keel_problem_answer *answer)
+{
+    const double most = s->p->target_risk * s->p->target_risk;
+    along a = {.f = risk_left, .root = {.tolerance = 1e-13 * most}};
+    bool found;
+    keel_problem_outcome outcome = step_along(s, &a, 0);
+    if (outcome != KEEL_PROBLEM_SOLVED)
+        return outcome;
+    if (s->variance > most * (1 + KEEL_QP_TOLERANCE)) {
+        snprintf(answer->conflict[0], KEEL_NAME_MAX, "target_risk");
+        answer->conflict_n = 1;
+        answer->violation = sqrt(s->variance) - s->p->target_risk;
+        return KEEL_PROBLEM_INFEASIBLE;
+    }
+    const double least = s->variance;
+    outcome = solver_meet(s, 0, 1); /* all that can be expected, if the risk allows it */
+    if (outcome == KEEL_PROBLEM_SOLVED && s->variance <= most)
+        return finish(s, 1, net_return(s), answer);
+    s->variance = least;
+    outcome = search_along(s, &a, &found);
+    if (outcome != KEEL_PROBLEM_SOLVED)
+        return outcome;
+    return finish(s, s->at.t > 0 ? 1 / s->at.t : 1, net_return(s), answer);
+}
+
+static keel_problem_outcome solve_max_sharpe(keel_solver *s, keel_problem_answer *answer)
+{
+    along a = {.f = sharpe_left};
+    bool found;
+    keel_problem_outcome outcome;
+    if (!is_worth_a_risk(s, &outcome))
+        return outcome == KEEL_PROBLEM_SOLVED ? KEEL_PROBLEM_NO_EXCESS_RETURN : outcome;
+    outcome = step_along(s, &a, 0);
+    if (outcome != KEEL_PROBLEM_SOLVED)
+        return outcome;
+    a.root.tolerance = 1e-14 * s->variance;
+    outcome = search_along(s, &a, &found);
+    if (outcome != KEEL_PROBLEM_SOLVED)
+        return outcome;
+    const double excess = net_return(s) - s->p->risk_free;
+    if (!found || !(excess > 0))
+        return KEEL_PROBLEM_NO_EXCESS_RETURN;
+    const double volatility = sqrt(s->variance);
+    return finish(s, excess / (s->variance * volatility), excess / volatility, answer);
+}
+
+static keel_problem_outcome solve_method(keel_solver *s, keel_problem_answer *answer)
+{
+    switch ((int)s->p->method) {
+    case KEEL_METHOD_MEAN_VARIANCE:
+        return solve_mean_variance(s, answer);
+    case KEEL_METHOD_TARGET_RISK:
+        return solve_target_risk(s, answer);
+    case KEEL_METHOD_MAX_SHARPE:
+        return solve_max_sharpe(s, answer);
+    case KEEL_METHOD_MIN_VARIANCE:
+    case KEEL_METHOD_TARGET_RETURN:
+        return solve_min_variance(s, answer);
+    default:
+        return solve_form(s, answer);
+    }
+}
+
+keel_status keel_solver_solve(keel_solver *s, const keel_problem *problem,
+                              keel_problem_answer *answer, keel_err *err)
+{
+    KEEL_TRY(check(s, problem, err));
+    memset(answer, 0, sizeof *answer);
+    take_problem(s, problem);
+    answer->outcome = solve_method(s, answer);
+    if (answer->outcome == KEEL_PROBLEM_INFEASIBLE && answer->conflict_n == 0)
+        solver_conflict(s, answer);
+    answer->certificate.iterations = s->iterations;
+    s->p = NULL;
+    return KEEL_OK;
+}

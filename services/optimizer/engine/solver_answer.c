@@ -1,0 +1,289 @@
+/* What an answer rests on, measured from the weights and the prices alone, and why it is so. */
+#include "common/num/la/la.h"
+#include "common/num/la/sym.h"
+#include "common/num/stats/moments.h"
+#include "services/optimizer/engine/solver_internal.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#define NEAR 1e-9 /* a weight this close to a bound or to what is held stands there */
+
+static bool has_tracking(const keel_problem *p)
+{
+    return p->tracking_error_max < KEEL_NO_BOUND;
+}
+
+static double size_of(const keel_solver *s)
+{
+    double size = 1;
+    for (int i = 0; i < s->p->n; i++)
+        size = fmax(size, fabs(s->w[i]));
+    return size;
+}
+
+static double row_value(const keel_solver *s, int r)
+{
+    return keel_la_dot(s->p->n, s->a + (size_t)r * (size_t)s->p->n, s->w);
+}
+
+static double row_size(const keel_solver *s, int r, double size)
+{
+    double largest = 0;
+    for (int i = 0; i < s->p->n; i++)
+        largest = fmax(largest, fabs(s->a[(size_t)r * (size_t)s->p->n + (size_t)i]));
+    return fmax(1, largest * size);
+}
+
+/* How far a value is outside its sides, over the size of what it is a sum of. */
+static double outside(double value, double lo, double hi, double size)
+{
+    double by = 0;
+    if (lo > -KEEL_NO_BOUND)
+        by = fmax(by, (lo - value) / fmax(size, fabs(lo)));
+    if (hi < KEEL_NO_BOUND)
+        by = fmax(by, (value - hi) / fmax(size, fabs(hi)));
+    return by;
+}
+
+double solver_violation(const keel_solver *s)
+{
+    const keel_problem *p = s->p;
+    const double size = size_of(s);
+    double worst = 0;
+    for (int i = 0; i < p->n; i++)
+        worst = fmax(worst, outside(s->w[i], p->lower[i], p->upper[i], 1));
+    for (int r = 0; r < s->m; r++)
+        worst =
+            fmax(worst, outside(row_value(s, r), s->row_lo[r], s->row_hi[r], row_size(s, r, size)));
+    worst = fmax(worst, outside(s->turnover, 0, p->turnover_max, 1));
+    if (has_tracking(p)) {
+        const double most = p->tracking_error_max * p->tracking_error_max;
+        worst = fmax(worst, (s->active - most) / most);
+    }
+    if (p->method == KEEL_METHOD_TARGET_RISK) {
+        const double most = p->target_risk * p->target_risk;
+        worst = fmax(worst, (s->variance - most) / most);
+    }
+    return worst;
+}
+
+/* ---- optimality ---- */
+
+/* The smallest change of `value` that puts it between lo and hi. */
+static double distance(double value, double lo, double hi)
+{
+    return value < lo ? lo - value : value > hi ? value - hi : 0;
+}
+
+typedef struct measured {
+    double unit; /* what gradients are sums of */
+    double dual, gap;
+} measured;
+
+static double unit_of(const keel_solver *s)
+{
+    const keel_problem *p = s->p;
+    double unit = s->at.kappa;
+    for (int i = 0; i < p->n; i++) {
+        const double own = s->nearest ? 1 : p->covariance[keel_sym_at(p->n, i, i)];
+        unit = fmax(unit, s->at.v * own);
+        unit = fmax(unit, s->at.nu * p->covariance[keel_sym_at(p->n, i, i)]);
+        unit = fmax(unit, s->at.t * fmax(p->mean != NULL ? fabs(p->mean[i]) : 0,
+                                         p->cost != NULL ? p->cost[i] : 0));
+    }
+    return unit > 0 ? unit : 1;
+}
+
+/* Gradient of what variance, tracking and a pull to a closed form ask of weight i. */
+static double risk_price(const keel_solver *s, int i)
+{
+    const double own = s->nearest ? s->w[i] - s->target[i] : s->sw[i];
+    return s->at.v * own + s->at.nu * (s->sw[i] - s->bench[i]);
+}
+
+/* Split what is left of asset i's gradient into the slope of costs and the price of its bound; what
+ * neither can carry is the residual. */
+static void split(keel_solver *s, int i, measured *m)
+{
+    const keel_problem *p = s->p;
+    const double most = s->at.t * (p->cost != NULL ? p->cost[i] : 0) + s->at.kappa;
+    const double traded = s->w[i] - s->current[i];
+    const double left =
+        (p->mean != NULL ? s->at.t * p->mean[i] : 0) - s->risk_price[i] - s->row_price[i];
+    const double k_lo = traded > NEAR ? most : -most, k_hi = traded < -NEAR ? -most : most;
+    const double z_lo = s->w[i] <= p->lower[i] + NEAR ? -HUGE_VAL : 0;
+    const double z_hi = s->w[i] >= p->upper[i] - NEAR ? HUGE_VAL : 0;
+    const double slope = left < k_lo ? k_lo : left > k_hi ? k_hi : left;
+    const double z = fmin(fmax(left - slope, z_lo), z_hi);
+    s->cost_slope[i] = slope;
+    s->z[i] = z;
+    const double residual = fabs(left - slope - z);
+    m->dual = fmax(m->dual, residual / m->unit);
+    m->gap += residual * fabs(s->w[i]);
+    if (z > 0)
+        m->gap += z * fabs(p->upper[i] - s->w[i]);
+    else if (z < 0)
+        m->gap += -z * fabs(s->w[i] - p->lower[i]);
+    m->gap += distance(most * fabs(traded), slope * traded, HUGE_VAL);
+}
+
+static void add_rows(keel_solver *s, measured *m)
+{
+    const int n = s->p->n;
+    const double size = size_of(s);
+    memset(s->row_price, 0, (size_t)n * sizeof *s->row_price);
+    for (int r = 0; r < s->m; r++) {
+        const double side = s->y[r] > 0 ? s->row_hi[r] : s->row_lo[r];
+        if (s->y[r] == 0) /* exact: does not bind */
+            continue;
+        keel_la_add_scaled(n, s->y[r], s->a + (size_t)r * (size_t)n, s->row_price);
+        const double product = fabs(s->y[r] * (side - row_value(s, r)));
+        m->dual = fmax(m->dual, product / (m->unit * size * size));
+        m->gap += product;
+    }
+}
+
+/* Complementarity of the curved limits: a price above 0 asks that its limit is reached. */
+static void add_curved(const keel_solver *s, measured *m)
+{
+    const keel_problem *p = s->p;
+    const double size = size_of(s);
+    double product = 0;
+    if (s->at.kappa > 0)
+        product = s->at.kappa * fabs(p->turnover_max - s->turnover);
+    if (s->at.nu > 0)
+        product += 0.5 * s->at.nu * fabs(p->tracking_error_max * p->tracking_error_max - s->active);
+    if (p->method == KEEL_METHOD_TARGET_RISK && s->at.v > 0)
+        product += 0.5 * s->at.v * fabs(p->target_risk * p->target_risk - s->variance);
+    m->dual = fmax(m->dual, product / (m->unit * size * size));
+    m->gap += product;
+}
+
+static measured measure_optimality(keel_solver *s)
+{
+    measured m = {.unit = unit_of(s)};
+    const double size = size_of(s);
+    add_rows(s, &m);
+    for (int i = 0; i < s->p->n; i++) {
+        s->risk_price[i] = risk_price(s, i);
+        split(s, i, &m);
+    }
+    add_curved(s, &m);
+    m.dual /= size;
+    m.gap /= m.unit * size * size;
+    return m;
+}
+
+/* ---- names and prices ---- */
+
+static const char *row_name(const keel_solver *s, int r)
+{
+    if (r == 0)
+        return "budget";
+    return r <= s->p->rows_n ? s->p->rows[r - 1].name : "target_return";
+}
+
+static void add_price(keel_solver *s, keel_problem_answer *answer, keel_price price,
+                      const char *name)
+{
+    keel_price *to = &s->prices[answer->prices_n++];
+    *to = price;
+    snprintf(to->name, sizeof to->name, "%s", name);
+    to->slope = answer->price_of_return > 0 ? to->multiplier / answer->price_of_return : 0;
+}
+
+static void write_prices(keel_solver *s, double factor, keel_problem_answer *answer)
+{
+    const keel_problem *p = s->p;
+    for (int r = 0; r < s->m; r++)
+        add_price(s, answer,
+                  (keel_price){.lo = s->row_lo[r],
+                               .hi = s->row_hi[r],
+                               .value = row_value(s, r),
+                               .multiplier = factor * s->y[r]},
+                  row_name(s, r));
+    if (p->turnover_max < KEEL_NO_BOUND)
+        add_price(s, answer,
+                  (keel_price){.hi = p->turnover_max,
+                               .value = s->turnover,
+                               .multiplier = factor * s->at.kappa},
+                  "turnover_max");
+    if (has_tracking(p)) /* of the error, not of its square */
+        add_price(s, answer,
+                  (keel_price){.hi = p->tracking_error_max,
+                               .value = sqrt(s->active),
+                               .multiplier = factor * s->at.nu * sqrt(s->active)},
+                  "tracking_error_max");
+    if (p->method == KEEL_METHOD_TARGET_RISK)
+        add_price(s, answer,
+                  (keel_price){.hi = p->target_risk,
+                               .value = sqrt(s->variance),
+                               .multiplier = factor * s->at.v * sqrt(s->variance)},
+                  "target_risk");
+    answer->prices = s->prices;
+}
+
+static void scale(int n, double factor, double *x)
+{
+    for (int i = 0; i < n; i++)
+        x[i] *= factor;
+}
+
+bool solver_answer(keel_solver *s, double factor, keel_problem_answer *answer)
+{
+    const int n = s->p->n;
+    const bool optimal = s->at.v > 0 || s->at.nu > 0 || s->at.t > 0;
+    measured m = {0};
+    if (optimal)
+        m = measure_optimality(s);
+    const double violation = solver_violation(s);
+    answer->certificate = (keel_certificate){.kind = KEEL_CERTIFICATE_OPTIMAL,
+                                             .outcome = KEEL_OUTCOME_SOLVED,
+                                             .primal_residual = violation,
+                                             .dual_residual = m.dual,
+                                             .gap = m.gap};
+    answer->weights = s->w;
+    answer->cash = 1 - keel_sum(n, s->w, 1);
+    answer->expected_return = s->earned;
+    answer->volatility = sqrt(s->variance);
+    answer->turnover = s->turnover;
+    answer->cost_frac = s->cost;
+    answer->price_of_return = factor * s->at.t;
+    write_prices(s, factor, answer);
+    scale(n, factor, s->z);
+    scale(n, factor, s->risk_price);
+    scale(n, factor, s->row_price);
+    scale(n, factor, s->cost_slope);
+    answer->bound_multipliers = s->z;
+    answer->risk_price = s->risk_price;
+    answer->cost_slope = s->cost_slope;
+    answer->row_price = s->row_price;
+    return violation <= KEEL_QP_TOLERANCE && m.dual <= KEEL_QP_TOLERANCE &&
+           m.gap <= KEEL_QP_TOLERANCE;
+}
+
+void solver_conflict(keel_solver *s, keel_problem_answer *answer)
+{
+    const keel_qp_answer *found = &s->found;
+    if (found->outcome != KEEL_QP_INFEASIBLE) { /* a curved limit that no price meets */
+        const bool turnover = s->at.kappa > 0 && s->turnover > s->p->turnover_max;
+        snprintf(answer->conflict[0], KEEL_NAME_MAX, "%s",
+                 turnover ? "turnover_max" : "tracking_error_max");
+        answer->conflict_n = 1;
+        answer->violation = turnover ? s->turnover - s->p->turnover_max
+                                     : sqrt(s->active) - s->p->tracking_error_max;
+        return;
+    }
+    answer->violation = found->violation;
+    for (int k = 0; k < found->conflict_n && k < KEEL_CONFLICT_MAX; k++) {
+        const int at = found->conflict[k];
+        char *to = answer->conflict[answer->conflict_n++];
+        if (at < s->m)
+            snprintf(to, KEEL_NAME_MAX, "%s", row_name(s, at));
+        else
+            snprintf(to, KEEL_NAME_MAX, "%s:%d", found->z[at - s->m] > 0 ? "upper" : "lower",
+                     at - s->m);
+    }
+}

@@ -1,0 +1,86 @@
+/* solver_internal.h - what the files of keel_solver share; nobody else includes it.
+ *
+ * MODEL    All methods are points of one family,
+ *            minimise  v/2 w'Bw + nu/2 (w - benchmark)'S(w - benchmark) - t r(w)
+ *                      + kappa sum |w - current|     over the linear part of the set,
+ *          B = S, or I for the nearest point to a closed form. nu and kappa are the prices of
+ *          tracking_error_max and turnover_max, t that of return.
+ */
+#ifndef KEEL_SERVICES_OPTIMIZER_ENGINE_SOLVER_INTERNAL_H
+#define KEEL_SERVICES_OPTIMIZER_ENGINE_SOLVER_INTERNAL_H
+
+#include "common/num/solve/qp.h"
+#include "services/optimizer/engine/problem.h"
+
+enum { SOLVER_ROWS_MAX = KEEL_PROBLEM_ROWS_MAX + 2 }; /* budget, rows, target_return */
+
+typedef struct solver_prices {
+    double v, t, nu, kappa;
+} solver_prices;
+
+/* A root of a falling function: f > 0 at lo, f <= 0 at hi. All 0 but the tolerance begins one. */
+typedef struct solver_root {
+    double lo, f_lo, hi, f_hi;
+    double weight_lo, weight_hi; /* of the ends in the next secant (Illinois) */
+    bool has_lo, has_hi;
+    double tolerance; /* of f */
+    int steps;
+} solver_root;
+
+void solver_root_take(solver_root *root, double x, double f);
+bool solver_root_has(const solver_root *root); /* both ends */
+/* The next place to look; false: it is found as well as it can be. */
+bool solver_root_next(solver_root *root, double *x);
+double solver_root_best(const solver_root *root);
+
+struct keel_solver {
+    int n_max;
+    keel_qp *qp;
+    const keel_problem *p; /* borrowed during a call */
+    bool nearest;          /* B = I: a closed form is placed in the set */
+    int m;
+    double *a;               /* m x n */
+    double *row_lo, *row_hi; /* SOLVER_ROWS_MAX */
+    double *current;         /* n, zeros where there is none */
+    double *target;          /* n: a closed form */
+    double *bench;           /* n: S benchmark */
+    double *matrix;          /* packed: I + nu S, I, or zeros */
+    double *linear;          /* n */
+    double *slopes;          /* n: of the kinks at `current` */
+    solver_prices last;      /* where the last search ended: the next one begins there */
+
+    solver_prices at;     /* of the point in hand */
+    keel_qp_answer found; /* its QP, multipliers in the units of `unit` */
+    double unit;          /* what the family's objective was divided by */
+    double *w;            /* n */
+    double *beyond;       /* n: the last point of a search that passes the limit */
+    double *y;            /* m: multipliers of the family's problem */
+    double *sw;           /* n: S w */
+    double variance, active, turnover, earned, cost; /* w'Sw, tracking variance, sum |w - current|,
+                                                        mean'w, sum cost |w - current| */
+    int iterations;
+    int *scratch; /* n */
+
+    double *z, *risk_price, *cost_slope, *row_price; /* n, of the answer */
+    keel_price prices[KEEL_PRICES_MAX];
+};
+
+/* Solve the family at these prices; the point and all that is measured of it. */
+keel_problem_outcome solver_evaluate(keel_solver *s, solver_prices at);
+
+/* The best of the set for v and t: prices of the curved limits found. */
+keel_problem_outcome solver_meet(keel_solver *s, double v, double t);
+
+/* All that is measured of s->w. */
+void solver_measure(keel_solver *s);
+
+/* Fill the answer from the point in hand; the family's multipliers times `factor` are those of the
+ * method's own objective. False when it does not pass its measurement. */
+bool solver_answer(keel_solver *s, double factor, keel_problem_answer *answer);
+
+/* By how much w leaves the set, scaled; 0 = not at all. */
+double solver_violation(const keel_solver *s);
+
+void solver_conflict(keel_solver *s, keel_problem_answer *answer);
+
+#endif

@@ -1,0 +1,288 @@
+/* The family of solver_internal.h: one QP for given prices, and the prices that the curved limits
+ * ask for. */
+#include "common/num/la/la.h"
+#include "common/num/la/sym.h"
+#include "services/optimizer/engine/solver_internal.h"
+
+#include <math.h>
+#include <string.h>
+
+enum { ROOT_STEPS_MAX = 100, PRICE_STEPS_MAX = 40, PRICE_STEPS_DOUBT = 6, BLEND_STEPS = 60 };
+
+#define LIMIT_TOLERANCE 1e-13 /* of a curved limit */
+#define FACTOR          4.0   /* from price to price until the limit holds */
+
+/* ---- roots ---- */
+
+void solver_root_take(solver_root *root, double x, double f)
+{
+    if (f > 0) {
+        root->weight_hi = root->has_lo && root->weight_lo >= 1 ? 0.5 * root->weight_hi : 1;
+        root->lo = x;
+        root->f_lo = f;
+        root->weight_lo = 1;
+        root->has_lo = true;
+    } else {
+        root->weight_lo = root->has_hi && root->weight_hi >= 1 ? 0.5 * root->weight_lo : 1;
+        root->hi = x;
+        root->f_hi = f;
+        root->weight_hi = 1;
+        root->has_hi = true;
+    }
+}
+
+bool solver_root_has(const solver_root *root)
+{
+    return root->has_lo && root->has_hi;
+}
+
+bool solver_root_next(solver_root *root, double *x)
+{
+    const double width = root->hi - root->lo;
+    if (root->f_lo <= root->tolerance || -root->f_hi <= root->tolerance ||
+        root->steps++ >= ROOT_STEPS_MAX || !(width > 4e-16 * fabs(root->hi)))
+        return false;
+    const double a = root->f_lo * root->weight_lo, b = root->f_hi * root->weight_hi;
+    *x = root->lo + width * (a / (a - b));
+    if (root->steps % 8 == 0 || !(*x > root->lo && *x < root->hi)) /* in case it creeps */
+        *x = root->lo > 0 ? sqrt(root->lo) * sqrt(root->hi) : root->lo + 0.5 * width;
+    return *x > root->lo && *x < root->hi;
+}
+
+double solver_root_best(const solver_root *root)
+{
+    return root->f_lo < -root->f_hi ? root->lo : root->hi;
+}
+
+/* ---- one QP ---- */
+
+/* v B + nu S, divided by what makes it S or I where one of the two is all there is. */
+static const double *matrix_of(keel_solver *s, solver_prices at)
+{
+    const int n = s->p->n;
+    const size_t len = keel_sym_len(n);
+    if (!s->nearest && at.v + at.nu > 0) {
+        s->unit = at.v + at.nu;
+        return s->p->covariance;
+    }
+    s->unit = 1;
+    if (s->nearest && at.v == 0 && at.nu > 0) {
+        s->unit = at.nu;
+        return s->p->covariance;
+    }
+    for (size_t k = 0; k < len; k++)
+        s->matrix[k] = s->nearest ? at.nu * s->p->covariance[k] : 0;
+    for (int i = 0; i < n && s->nearest; i++)
+        s->matrix[keel_sym_at(n, i, i)] += at.v;
+    return s->matrix;
+}
+
+static double cost_of(const keel_solver *s, int i)
+{
+    return s->p->cost != NULL ? s->p->cost[i] : 0;
+}
+
+static keel_problem_outcome outcome_of(keel_qp_outcome outcome)
+{
+    switch (outcome) {
+    case KEEL_QP_OPTIMAL:
+        return KEEL_PROBLEM_SOLVED;
+    case KEEL_QP_INFEASIBLE:
+        return KEEL_PROBLEM_INFEASIBLE;
+    case KEEL_QP_SINGULAR:
+        return KEEL_PROBLEM_NOT_CONVEX;
+    case KEEL_QP_UNBOUNDED:
+        return KEEL_PROBLEM_UNBOUNDED;
+    case KEEL_QP_ITERATION_LIMIT:
+        return KEEL_PROBLEM_ITERATION_LIMIT;
+    }
+    return KEEL_PROBLEM_ITERATION_LIMIT;
+}
+
+keel_problem_outcome solver_evaluate(keel_solver *s, solver_prices at)
+{
+    const keel_problem *p = s->p;
+    const keel_qp_kink kink = {s->current, s->slopes, s->slopes};
+    const double *matrix = matrix_of(s, at);
+    bool has_costs = false;
+    for (int i = 0; i < p->n; i++) {
+        const double mean = p->mean != NULL ? p->mean[i] : 0;
+        const double pull = s->nearest ? at.v * s->target[i] : 0;
+        s->linear[i] = (pull + at.t * mean + at.nu * s->bench[i]) / s->unit;
+        s->slopes[i] = (at.t * cost_of(s, i) + at.kappa) / s->unit;
+        has_costs = has_costs || s->slopes[i] > 0;
+    }
+    const keel_qp_problem qp = {.n = p->n,
+                                .m = s->m,
+                                .s = matrix,
+                                .c = s->linear,
+                                .lower = p->lower,
+                                .upper = p->upper,
+                                .a = s->a,
+                                .row_lo = s->row_lo,
+                                .row_hi = s->row_hi,
+                                .semidefinite = true,
+                                .kinks_n = has_costs,
+                                .kinks = &kink};
+    if (keel_qp_solve(s->qp, &qp, &s->found) != KEEL_OK) /* what it refuses was looked at */
+        return KEEL_PROBLEM_ITERATION_LIMIT;
+    s->iterations += s->found.iterations;
+    s->at = at;
+    if (s->found.outcome != KEEL_QP_OPTIMAL)
+        return outcome_of(s->found.outcome);
+    memcpy(s->w, s->found.x, (size_t)p->n * sizeof *s->w);
+    for (int r = 0; r < s->m; r++)
+        s->y[r] = s->unit * s->found.y[r];
+    solver_measure(s);
+    return KEEL_PROBLEM_SOLVED;
+}
+
+void solver_measure(keel_solver *s)
+{
+    const keel_problem *p = s->p;
+    const double *benchmark = p->tracking_error_max < KEEL_NO_BOUND ? p->benchmark : NULL;
+    keel_sym_matvec(p->n, p->covariance, s->w, s->sw, s->scratch);
+    s->variance = s->active = s->turnover = s->earned = s->cost = 0;
+    for (int i = 0; i < p->n; i++) {
+        const double traded = fabs(s->w[i] - s->current[i]);
+        s->variance += s->w[i] * s->sw[i];
+        s->earned += p->mean != NULL ? p->mean[i] * s->w[i] : 0;
+        s->turnover += traded;
+        s->cost += cost_of(s, i) * traded;
+        if (benchmark != NULL)
+            s->active += (s->w[i] - benchmark[i]) * (s->sw[i] - s->bench[i]);
+    }
+    s->variance = fmax(s->variance, 0);
+    s->active = fmax(s->active, 0);
+}
+
+/* ---- the prices of the curved limits ---- */
+
+/* A price that begins where the last one was, or where it weighs as much as what it is against. */
+static double first_price(double last, double otherwise)
+{
+    return last > 0 ? last : otherwise;
+}
+
+static double traded_of(const keel_solver *s, const double *w)
+{
+    double sum = 0;
+    for (int i = 0; i < s->p->n; i++)
+        sum += fabs(w[i] - s->current[i]);
+    return sum;
+}
+
+/* Where the least is not one point, turnover jumps at its price: both ends are best there, and so
+ * is what lies between them. The mixture that trades as much as the limit allows. */
+static void blend(keel_solver *s)
+{
+    const int n = s->p->n;
+    double lo = 0, hi = 1;
+    memcpy(s->linear, s->w, (size_t)n * sizeof *s->w);
+    for (int k = 0; k < BLEND_STEPS; k++) {
+        const double part = 0.5 * (lo + hi);
+        for (int i = 0; i < n; i++)
+            s->w[i] = s->linear[i] + part * (s->beyond[i] - s->linear[i]);
+        if (traded_of(s, s->w) > s->p->turnover_max)
+            hi = part;
+        else
+            lo = part;
+    }
+    for (int i = 0; i < n; i++)
+        s->w[i] = s->linear[i] + lo * (s->beyond[i] - s->linear[i]);
+    solver_measure(s);
+}
+
+static keel_problem_outcome try_kappa(keel_solver *s, solver_prices at, solver_root *root)
+{
+    const keel_problem_outcome outcome = solver_evaluate(s, at);
+    if (outcome != KEEL_PROBLEM_SOLVED)
+        return outcome;
+    if (s->turnover > s->p->turnover_max)
+        memcpy(s->beyond, s->w, (size_t)s->p->n * sizeof *s->w);
+    solver_root_take(root, at.kappa, s->turnover - s->p->turnover_max);
+    return outcome;
+}
+
+/* Is there a point of the set that trades so little? Found at a price without anything else. */
+static bool is_out_of_reach(keel_solver *s)
+{
+    const double most = s->p->turnover_max;
+    return solver_evaluate(s, (solver_prices){.kappa = 1}) == KEEL_PROBLEM_SOLVED &&
+           s->turnover > most + KEEL_QP_TOLERANCE * fmax(1, most);
+}
+
+static keel_problem_outcome raise_kappa(keel_solver *s, solver_prices *at, solver_root *root)
+{
+    double slope = 0;
+    for (int i = 0; i < s->p->n; i++)
+        slope = fmax(slope, fabs(at->v * s->sw[i]) +
+                                at->t * (s->p->mean != NULL ? fabs(s->p->mean[i]) : 0));
+    at->kappa = first_price(s->last.kappa, slope > 0 ? slope : 1);
+    for (int k = 0; k < PRICE_STEPS_MAX && !root->has_hi; k++, at->kappa *= FACTOR) {
+        if (k == PRICE_STEPS_DOUBT && is_out_of_reach(s))
+            return KEEL_PROBLEM_INFEASIBLE;
+        const keel_problem_outcome outcome = try_kappa(s, *at, root);
+        if (outcome != KEEL_PROBLEM_SOLVED && outcome != KEEL_PROBLEM_UNBOUNDED)
+            return outcome;
+    }
+    return root->has_hi ? KEEL_PROBLEM_SOLVED : KEEL_PROBLEM_INFEASIBLE;
+}
+
+/* The price of turnover for the rest as it stands. */
+static keel_problem_outcome meet_turnover(keel_solver *s, solver_prices at)
+{
+    solver_root root = {.tolerance = LIMIT_TOLERANCE * fmax(1, s->p->turnover_max)};
+    at.kappa = 0;
+    keel_problem_outcome outcome = try_kappa(s, at, &root);
+    if (s->p->turnover_max >= KEEL_NO_BOUND || root.has_hi ||
+        (outcome != KEEL_PROBLEM_SOLVED && outcome != KEEL_PROBLEM_UNBOUNDED))
+        return outcome;
+    if (!root.has_lo) /* unbounded: infinitely far beyond the limit */
+        solver_root_take(&root, 0, 1);
+    outcome = raise_kappa(s, &at, &root);
+    while (outcome == KEEL_PROBLEM_SOLVED && solver_root_next(&root, &at.kappa))
+        outcome = try_kappa(s, at, &root);
+    if (outcome != KEEL_PROBLEM_SOLVED)
+        return outcome;
+    at.kappa = root.f_lo <= root.tolerance ? root.lo : root.hi; /* what the limit allows */
+    s->last.kappa = at.kappa;
+    if (s->at.kappa != at.kappa)
+        outcome = solver_evaluate(s, at);
+    if (outcome == KEEL_PROBLEM_SOLVED && -root.f_hi > root.tolerance && root.f_lo > root.tolerance)
+        blend(s);
+    return outcome;
+}
+
+keel_problem_outcome solver_meet(keel_solver *s, double v, double t)
+{
+    const double most = s->p->tracking_error_max * s->p->tracking_error_max;
+    solver_prices at = {.v = v, .t = t};
+    keel_problem_outcome outcome = meet_turnover(s, at);
+    if (s->p->tracking_error_max >= KEEL_NO_BOUND)
+        return outcome;
+    if (outcome != KEEL_PROBLEM_SOLVED && outcome != KEEL_PROBLEM_UNBOUNDED)
+        return outcome;
+    if (outcome == KEEL_PROBLEM_SOLVED && s->active <= most)
+        return outcome;
+    solver_root root = {.tolerance = LIMIT_TOLERANCE * most};
+    solver_root_take(&root, 0, outcome == KEEL_PROBLEM_SOLVED ? s->active - most : 1);
+    at.nu = first_price(s->last.nu, v > 0 ? v : 1);
+    for (int k = 0; k < PRICE_STEPS_MAX && !root.has_hi; k++, at.nu *= FACTOR) {
+        outcome = meet_turnover(s, at);
+        if (outcome != KEEL_PROBLEM_SOLVED)
+            return outcome;
+        solver_root_take(&root, at.nu, s->active - most);
+    }
+    if (!root.has_hi)
+        return KEEL_PROBLEM_INFEASIBLE;
+    while (solver_root_next(&root, &at.nu)) {
+        outcome = meet_turnover(s, at);
+        if (outcome != KEEL_PROBLEM_SOLVED)
+            return outcome;
+        solver_root_take(&root, at.nu, s->active - most);
+    }
+    at.nu = root.f_lo <= root.tolerance ? root.lo : root.hi;
+    s->last.nu = at.nu;
+    return s->at.nu == at.nu ? outcome : meet_turnover(s, at);
+}
