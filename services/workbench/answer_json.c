@@ -112,12 +112,14 @@ static void infeasible_sentence(const keel_stated *s, const keel_problem_answer 
 {
     char name[KEEL_CONSTRAINT_NAME_MAX];
     size_t len = 0;
-    keel_text_add(out, KEEL_WHY_NOT_MAX, &len, "these cannot hold together: ");
+    const bool alone = answer->conflict_n == 1; /* against all that is linear */
+    keel_text_add(out, KEEL_WHY_NOT_MAX, &len, alone ? "" : "these cannot hold together: ");
     for (int k = 0; k < answer->conflict_n; k++)
         keel_text_add(out, KEEL_WHY_NOT_MAX, &len, "%s%s", k > 0 ? ", " : "",
                       keel_stated_name(s, answer->conflict[k], name));
+    keel_text_add(out, KEEL_WHY_NOT_MAX, &len, alone ? " cannot hold with the others" : "");
     if (answer->violation > 0)
-        keel_text_add(out, KEEL_WHY_NOT_MAX, &len, "; they miss by %.4g in all at least",
+        keel_text_add(out, KEEL_WHY_NOT_MAX, &len, "; %.4g is missing in all at least",
                       answer->violation);
 }
 

@@ -9,6 +9,9 @@
 
 enum { NUMBER_MAX = 32, NAME_WIDTH_MIN = 5 };
 
+/* A price that is smaller than this part of the largest price of risk is rounding. */
+static const double shown_min_frac = 1e-12;
+
 static const char *bound_text(double bound, char out[NUMBER_MAX])
 {
     if (fabs(bound) >= KEEL_NO_BOUND)
@@ -106,8 +109,11 @@ static void print_certificate(const keel_problem_answer *a, FILE *to)
 static void print_binding(const keel_stated *s, const keel_problem_answer *a, FILE *to)
 {
     char name[KEEL_CONSTRAINT_NAME_MAX];
+    double largest = 0;
+    for (int i = 0; a->risk_price != NULL && i < s->assets.n; i++)
+        largest = fmax(largest, fabs(a->risk_price[i]));
     for (int k = 0; k < a->prices_n; k++)
-        if (a->prices[k].multiplier != 0)
+        if (fabs(a->prices[k].multiplier) > shown_min_frac * largest)
             fprintf(to, "  %-18s  %s  price %.4g\n", "binds",
                     keel_stated_name(s, a->prices[k].name, name), fabs(a->prices[k].multiplier));
 }
@@ -117,7 +123,8 @@ static const char *ruling(const keel_stated *s, const keel_problem_answer *a, in
                           char out[KEEL_CONSTRAINT_NAME_MAX])
 {
     double largest = 0;
-    snprintf(out, KEEL_CONSTRAINT_NAME_MAX, "its own return and risk");
+    snprintf(out, KEEL_CONSTRAINT_NAME_MAX, "%s",
+             a->price_of_return > 0 ? "its own return and risk" : "its own risk");
     for (int k = 0; k < a->prices_n; k++)
         for (int row = 0; row < s->problem.rows_n; row++) {
             if (strcmp(a->prices[k].name, s->rows[row].name) != 0)
@@ -145,9 +152,9 @@ static void print_why(const keel_stated *s, const keel_problem_answer *a, FILE *
     for (int i = 0; i < s->assets.n; i++) {
         const keel_why why = keel_why_asset(a, &s->problem, i);
         fprintf(to, "  %-*s  %11.4g  %11.4g  %11.4g  %11.4g  %11.4g  %8.0e  %s\n", width,
-                s->assets.at[i], s->problem.mean != NULL ? s->problem.mean[i] : 0, a->cost_slope[i],
-                a->risk_price[i], why.rows, a->bound_multipliers[i], fabs(why.residual),
-                ruling(s, a, i, rule));
+                s->assets.at[i], s->problem.mean != NULL ? s->problem.mean[i] : 0,
+                0.0 + a->cost_slope[i], a->risk_price[i], why.rows, a->bound_multipliers[i],
+                fabs(why.residual), ruling(s, a, i, rule));
     }
 }
 
