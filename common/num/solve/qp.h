@@ -116,8 +116,8 @@ KEEL_MUST_CHECK keel_status keel_qp_solve(keel_qp *qp, const keel_qp_problem *pr
 void keel_qp_reset(keel_qp *qp);
 
 /* The warm status as bytes (16 of header, then m + n signed chars: -1 lower, 0 free, 1 upper, and n
- * of pieces), so that a snapshot makes the next answer the same to the bit. save: KEEL_ENOSPC, *len = bytes needed
- * (buf may be NULL to ask); load: KEEL_EFORMAT, status unchanged. */
+ * of pieces), so that a snapshot makes the next answer the same to the bit. save: KEEL_ENOSPC,
+ * *len = bytes needed (buf may be NULL to ask); load: KEEL_EFORMAT, status unchanged. */
 KEEL_MUST_CHECK keel_status keel_qp_save(const keel_qp *qp, uint8_t *buf, size_t cap, size_t *len);
 KEEL_MUST_CHECK keel_status keel_qp_load(keel_qp *qp, const uint8_t *buf, size_t len);
 

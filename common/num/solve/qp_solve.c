@@ -92,11 +92,14 @@ static double largest_diagonal(const keel_qp *qp)
 static bool is_semidefinite(keel_qp *qp)
 {
     const double largest = largest_diagonal(qp);
+    int k = 0;
     qp->prox = largest > 0 ? SEMIDEFINITE * largest : 1;
-    for (int i = 0; i < qp->n; i++)
-        qp->pick[i] = i;
-    qp_block(qp, qp->n, qp->block);
-    return keel_chol_factor(qp->n, qp->block, qp->n, 0) == KEEL_CHOL_FACTORED;
+    for (int i = 0; i < qp->n; i++) {
+        if (qp->p.lower[i] < qp->p.upper[i]) /* what cannot move does not matter */
+            qp->pick[k++] = i;
+    }
+    qp_block(qp, k, qp->block);
+    return keel_chol_factor(k, qp->block, k, 0) == KEEL_CHOL_FACTORED;
 }
 
 /* The answer in hand, measured without the proximal term. */

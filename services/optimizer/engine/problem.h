@@ -7,7 +7,7 @@
  *                      sum |w - current| <= turnover_max
  *                      (w - benchmark)' S (w - benchmark) <= tracking_error_max^2
  *            r(w)      = mean'w - sum cost |w - current|: what is expected, after costs
- *            EQUAL_WEIGHT        budget / n each
+ *            EQUAL_WEIGHT        budget / n each; 1 / n where there is none
  *            INVERSE_VOLATILITY  w proportional to 1 / sqrt(S[i,i])
  *            STATIC              target_weights
  *                                outside the set: the nearest point of it (Euclid), FEASIBLE, and
@@ -52,8 +52,8 @@ typedef struct keel_problem {
     const double *mean;       /* n; NULL where the method needs none */
     const double *lower;      /* n */
     const double *upper;      /* n */
-    double budget;
-    int rows_n; /* 0..KEEL_PROBLEM_ROWS_MAX */
+    double budget;            /* >= KEEL_NO_BOUND: none, cash may be borrowed or left */
+    int rows_n;               /* 0..KEEL_PROBLEM_ROWS_MAX */
     const keel_problem_row *rows;
     const double *current;     /* n; NULL = zeros */
     const double *cost;        /* n, >= 0, of each unit of weight traded; NULL = none */

@@ -111,7 +111,7 @@ static keel_status check_set(const keel_problem *p, keel_err *err)
     for (int i = 0; p->cost != NULL && i < p->n; i++)
         if (p->cost[i] < 0)
             return keel_err_set(err, KEEL_ERANGE, "cost[%d]: %.6g is below 0", i, p->cost[i]);
-    if (!isfinite(p->budget))
+    if (isnan(p->budget) || p->budget == -HUGE_VAL)
         return keel_err_set(err, KEEL_ENONFINITE, "budget: not a finite number");
     if (!(p->turnover_max >= 0))
         return keel_err_set(err, KEEL_ERANGE, "turnover_max: must be 0 or above");
@@ -199,7 +199,9 @@ static void take_problem(keel_solver *s, const keel_problem *p)
         s->linear[i] = 1;
         s->current[i] = p->current != NULL ? p->current[i] : 0;
     }
-    add_row(s, s->linear, p->budget, p->budget);
+    s->first = p->budget < KEEL_NO_BOUND;
+    if (s->first > 0)
+        add_row(s, s->linear, p->budget, p->budget);
     for (int r = 0; r < p->rows_n; r++)
         add_row(s, p->rows[r].a, p->rows[r].lo, p->rows[r].hi);
     if (p->method == KEEL_METHOD_TARGET_RETURN)
@@ -223,7 +225,7 @@ static void write_form(keel_solver *s)
         sum += s->target[i];
     }
     for (int i = 0; i < p->n && p->method != KEEL_METHOD_STATIC; i++)
-        s->target[i] *= p->budget / sum;
+        s->target[i] *= (s->first > 0 ? p->budget : 1) / sum;
 }
 
 static keel_problem_outcome solve_form(keel_solver *s, keel_problem_answer *answer)

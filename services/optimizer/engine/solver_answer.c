@@ -180,9 +180,9 @@ static measured measure_optimality(keel_solver *s)
 
 static const char *row_name(const keel_solver *s, int r)
 {
-    if (r == 0)
+    if (r < s->first)
         return "budget";
-    return r <= s->p->rows_n ? s->p->rows[r - 1].name : "target_return";
+    return r - s->first < s->p->rows_n ? s->p->rows[r - s->first].name : "target_return";
 }
 
 static void add_price(keel_solver *s, keel_problem_answer *answer, keel_price price,

@@ -39,6 +39,7 @@ struct keel_solver {
     const keel_problem *p; /* borrowed during a call */
     bool nearest;          /* B = I: a closed form is placed in the set */
     int m;
+    int first;               /* of p->rows among the m: 1 behind the budget, 0 without one */
     double *a;               /* m x n */
     double *row_lo, *row_hi; /* SOLVER_ROWS_MAX */
     double *current;         /* n, zeros where there is none */
