@@ -97,7 +97,7 @@ static int solve_bars(const keel_workbench_options *o)
         return refuse(o, NULL, err.text);
     const keel_report_basis basis = {bars.bars_per_year, bars.m, bars.left_out};
     if (bars.left_out > 0 && o->json)
-        fprintf(stderr, "keel: %u rows with a missing value left out\n", bars.left_out);
+        fprintf(stderr, "keel: rows left out for missing values: %u\n", bars.left_out);
     json_t *root = keel_workbench_problem(o, &bars, &err);
     keel_bars_free(&bars);
     const int code = root != NULL ? solve(o, root, &basis) : refuse(o, NULL, err.text);

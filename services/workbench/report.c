@@ -91,7 +91,7 @@ static void print_figures(const keel_stated *s, const keel_problem_answer *a,
     fprintf(to, "  %-18s  %10.2f%%  cost %.4f%%\n", "turnover", percent(a->turnover),
             100 * a->cost_frac);
     if (basis->bars > 0)
-        fprintf(to, "  %-18s  %11d  %u rows with a missing value left out\n", "bars", basis->bars,
+        fprintf(to, "  %-18s  %11d  left out for missing values: %u\n", "bars", basis->bars,
                 basis->left_out);
 }
 

@@ -1,4 +1,4 @@
-/* Constraints as text: the row they make, their one form, and what is said of those that are none. */
+/* Constraints as text: the row each makes, its one form, and what is said of what is none. */
 #include "services/workbench/constraint_text.h"
 
 #include "common/domain/allocation.h"

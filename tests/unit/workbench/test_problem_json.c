@@ -1,4 +1,4 @@
-/* Problems as JSON: every field arrives where it belongs, and each bad one is named with its fix. */
+/* Problems as JSON: every field arrives where it belongs; each bad one is named with its fix. */
 #include "services/workbench/problem_json.h"
 
 #include "common/num/la/la.h"
