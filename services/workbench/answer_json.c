@@ -157,14 +157,32 @@ const char *keel_why_not(const keel_stated *s, const keel_problem_answer *answer
     return out;
 }
 
+const char *keel_plain_text(const char *text, char out[KEEL_WHY_NOT_MAX])
+{
+    const size_t len = strlen(text);
+    size_t n = 0;
+    for (size_t at = 0; at < len && n + 8 < KEEL_WHY_NOT_MAX;) {
+        const size_t step = keel_text_utf8_step(text + at, len - at);
+        const bool shown = step > 1 || (step == 1 && text[at] >= 0x20 && text[at] != 0x7f);
+        for (size_t i = 0; shown && i < step; i++)
+            out[n++] = text[at + i];
+        if (!shown)
+            out[n++] = '?';
+        at += step > 0 ? step : 1;
+    }
+    out[n] = '\0';
+    return out;
+}
+
 static json_t *why_not_json(const keel_stated *s, const keel_problem_answer *answer)
 {
-    char text[KEEL_WHY_NOT_MAX], name[KEEL_CONSTRAINT_NAME_MAX];
+    char text[KEEL_WHY_NOT_MAX], plain[KEEL_WHY_NOT_MAX], name[KEEL_CONSTRAINT_NAME_MAX];
     json_t *names = json_array();
     const bool conflict = answer->outcome == KEEL_PROBLEM_INFEASIBLE;
     for (int k = 0; conflict && k < answer->conflict_n; k++)
         json_array_append_new(names, json_string(keel_stated_name(s, answer->conflict[k], name)));
-    return json_pack("{s:s, s:o}", "text", keel_why_not(s, answer, text), "names", names);
+    return json_pack("{s:s, s:o}", "text", keel_plain_text(keel_why_not(s, answer, text), plain),
+                     "names", names);
 }
 
 static void add_solution(json_t *to, const keel_stated *s, const keel_problem_answer *answer)
@@ -205,6 +223,7 @@ json_t *keel_answer_json(const keel_stated *stated, const keel_problem_answer *a
 
 json_t *keel_refusal_json(const json_t *root, const char *why, uint64_t line)
 {
+    char plain[KEEL_WHY_NOT_MAX];
     json_t *to = json_object();
     json_t *id = json_object_get(root, "id");
     if (json_is_string(id))
@@ -212,7 +231,8 @@ json_t *keel_refusal_json(const json_t *root, const char *why, uint64_t line)
     if (line > 0)
         json_object_set_new(to, "line", json_integer((json_int_t)line));
     json_object_set_new(to, "outcome", json_string("invalid"));
-    json_object_set_new(to, "why_not", json_pack("{s:s, s:[]}", "text", why, "names"));
+    json_object_set_new(to, "why_not",
+                        json_pack("{s:s, s:[]}", "text", keel_plain_text(why, plain), "names"));
     return to;
 }
 

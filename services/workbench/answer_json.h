@@ -25,6 +25,10 @@ json_t *keel_refusal_json(const json_t *root, const char *why, uint64_t line);
 const char *keel_why_not(const keel_stated *stated, const keel_problem_answer *answer,
                          char out[KEEL_WHY_NOT_MAX]);
 
+/* A text that was cut inside a character, or quotes bytes that are none, for people and for JSON:
+ * what is not UTF-8, and control bytes, become '?'. `out` is returned. */
+const char *keel_plain_text(const char *text, char out[KEEL_WHY_NOT_MAX]);
+
 /* One line of JSON, numbers with 17 digits, and its newline; false when it could not be written. */
 bool keel_answer_write(const json_t *answer, FILE *to);
 

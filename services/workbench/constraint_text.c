@@ -15,6 +15,9 @@
 
 enum { TERMS_MAX = 2048, DEPTH_MAX = 16, SIDES_MAX = 3, NUMBER = -1, CASH = -2, SHOWN_MAX = 160 };
 
+/* Sides and coefficients of cash together stay below KEEL_NO_BOUND. */
+static const double coefficient_max = 1e29;
+
 static const char bare_marks[] = "_.:@";
 
 typedef struct term {
@@ -444,6 +447,11 @@ static keel_status balance(reader *r, const sides *s, double *lo, double *hi)
     return KEEL_OK;
 }
 
+static bool side_is_usable(double side, double none)
+{
+    return side == none || fabs(side) < KEEL_NO_BOUND / 2; /* cash may still move it */
+}
+
 /* Turn the signs, so that one constraint has one form however it is written. */
 static void turn(reader *r, double *lo, double *hi)
 {
@@ -472,16 +480,14 @@ static keel_status fill_row(const reader *r, keel_constraint_row *row)
     }
     for (int i = 0; i < n; i++) {
         row->a[i] -= cash;
-        if (!(fabs(row->a[i]) <= KEEL_USABLE_MAX))
-            return refuse(r, KEEL_ERANGE, 0, "a coefficient is beyond 1e100");
+        if (!(fabs(row->a[i]) <= coefficient_max) || fabs(cash) > coefficient_max)
+            return refuse(r, KEEL_ERANGE, 0, "a coefficient is beyond 1e29");
         largest = fmax(largest, fabs(row->a[i]));
     }
     if (largest == 0) /* all cancelled exactly: A + B + cash, of two assets */
         return refuse(r, KEEL_EFORMAT, 0, "it says the same of all weights");
     row->lo -= row->lo > -KEEL_NO_BOUND ? cash : 0;
     row->hi -= row->hi < KEEL_NO_BOUND ? cash : 0;
-    if (!(fabs(row->lo) <= KEEL_USABLE_MAX) || !(fabs(row->hi) <= KEEL_USABLE_MAX))
-        return refuse(r, KEEL_ERANGE, 0, "a side is beyond 1e100");
     return KEEL_OK;
 }
 
@@ -539,6 +545,8 @@ keel_status keel_constraint_read(const char *text, const keel_vocabulary *vocabu
     KEEL_TRY(balance(&r, &s, &row->lo, &row->hi));
     if (r.terms_n == 0)
         return refuse(&r, KEEL_EFORMAT, 0, "no asset or group is left in it");
+    if (!side_is_usable(row->lo, -KEEL_NO_BOUND) || !side_is_usable(row->hi, KEEL_NO_BOUND))
+        return refuse(&r, KEEL_ERANGE, 0, "a side is beyond 1e30, which bounds nothing");
     turn(&r, &row->lo, &row->hi);
     write_name(&r, row->lo, row->hi, row->name);
     return fill_row(&r, row);

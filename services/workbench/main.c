@@ -24,7 +24,8 @@ enum { EXIT_OK = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_INPUT = 3, EXIT_INFEAS
 
 static int refuse(const keel_workbench_options *o, const json_t *root, const char *why)
 {
-    fprintf(stderr, "keel: %s\n", why);
+    char plain[KEEL_WHY_NOT_MAX];
+    fprintf(stderr, "keel: %s\n", keel_plain_text(why, plain));
     if (!o->json)
         return EXIT_INPUT;
     json_t *answer = keel_refusal_json(root, why, 0);

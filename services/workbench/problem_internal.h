@@ -32,6 +32,8 @@ keel_status problem_refuse(const problem_reading *r, const char *fmt, ...) KEEL_
 
 const char *problem_kind(const json_t *value); /* "a string", "null" */
 
+bool problem_has_control(const char *name);
+
 /* n zeroed numbers of the arena, which is large enough by how it was made. */
 double *problem_take(const problem_reading *r, size_t n);
 

@@ -133,7 +133,7 @@ static void take_room(const problem_reading *r)
     to->row_names = keel_arena_take(&to->arena, KEEL_PROBLEM_ROWS_MAX, KEEL_CONSTRAINT_NAME_MAX);
 }
 
-static bool has_control(const char *name)
+bool problem_has_control(const char *name)
 {
     for (const char *c = name; *c != '\0'; c++)
         if ((unsigned char)*c < 0x20 || *c == 0x7f)
@@ -152,7 +152,7 @@ static keel_status read_assets(const problem_reading *r)
             return problem_refuse(r, "assets[%d]: %s; a name is expected", i, problem_kind(value));
         if (name[0] == '\0' || strlen(name) >= KEEL_LABEL_MAX)
             return problem_refuse(r, "assets[%d]: a name has 1 to %d bytes", i, KEEL_LABEL_MAX - 1);
-        if (has_control(name))
+        if (problem_has_control(name))
             return problem_refuse(r, "assets[%d]: a control character; names are printed", i);
         if (strcmp(name, "cash") == 0)
             return problem_refuse(r, "assets[%d]: 'cash' is what is not invested; rename the asset",

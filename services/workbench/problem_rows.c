@@ -47,6 +47,8 @@ static keel_status check_group_name(const problem_reading *r, const char *name)
     if (name[0] == '\0' || strlen(name) >= KEEL_LABEL_MAX)
         return problem_refuse(r, "groups.%.80s: a name has 1 to %d bytes", name,
                               KEEL_LABEL_MAX - 1);
+    if (problem_has_control(name))
+        return problem_refuse(r, "groups: a control character in a name; names are printed");
     if (strcmp(name, "cash") == 0)
         return problem_refuse(r, "groups.cash: 'cash' is what is not invested; rename the group");
     if (keel_labels_find(&r->to->assets, name) >= 0)

@@ -191,6 +191,19 @@ Test(answer_json, numbers_read_back_the_same)
     free(text);
 }
 
+Test(answer_json, any_bytes_become_a_text)
+{
+    char out[KEEL_WHY_NOT_MAX], longer[2 * KEEL_WHY_NOT_MAX];
+    cr_assert_str_eq(keel_plain_text("caf\xc3\xa9 \xc3", out), "caf\xc3\xa9 ?");
+    cr_assert_str_eq(keel_plain_text("\x1b[2J\n\xff\x7f", out), "?[2J???");
+    memset(longer, 'x', sizeof longer - 1);
+    longer[sizeof longer - 1] = '\0';
+    cr_assert_lt(strlen(keel_plain_text(longer, out)), KEEL_WHY_NOT_MAX);
+    json_t *a = answer("{\"assets\xce\":[\"\xce\"");
+    cr_assert_not_null(strstr(word(json_object_get(a, "why_not"), "text"), "not JSON"));
+    json_decref(a);
+}
+
 Test(answer_json, an_invalid_one_keeps_id_and_line)
 {
     json_t *root = json_pack("{s:s}", "id", "mine");
