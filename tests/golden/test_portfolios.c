@@ -1,6 +1,9 @@
-/* Portfolios of the mean-variance family against published and independently computed answers: every
- * case of these capabilities in the reference index, solved by keel_solver and compared, on the
- * digits of `verified` where the case has them. Each case names its source. */
+/* Portfolios of the mean-variance family against published and independently computed answers:
+ * every case of these capabilities in the reference index, solved by keel_solver and compared, on
+ * the digits of `verified` where the case has them.
+ * Source: Markowitz (1959), Sharpe (1987), Chopra and Ziemba (1993), Kwan and Yuan (1993), He and
+ * Litterman (1999), fPortfolio, PyPortfolioOpt; computed cases: an interior point with an
+ * active-set polish. Each case names its own. */
 #include "common/num/la/sym.h"
 #include "common/num/stats/moments.h"
 #include "services/optimizer/engine/problem.h"

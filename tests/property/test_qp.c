@@ -9,13 +9,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { N = KEEL_QP_N_MAX, M = KEEL_QP_M_MAX, LEN = N * (N + 1) / 2, N_USUAL = 48, M_USUAL = 12 };
+enum { N = 512, M = 64, LEN = N * (N + 1) / 2, N_USUAL = 48, M_USUAL = 12 };
 
 typedef struct problem {
     int n, m;
     double s[LEN], c[N], lower[N], upper[N], a[M * N], row_lo[M], row_hi[M];
     double inside[N]; /* a point that satisfies all, where one was built in */
-    bool semidefinite;
+    bool semidefinite, has_square;
+    double square[N_USUAL * N_USUAL];
     int kinks_n; /* 0 but where a test adds some */
     double at[2][N], rise[2][N], fall[2][N];
     keel_qp_kink kinks[2];
@@ -29,9 +30,19 @@ static size_t at(int n, int i, int j)
 
 static keel_qp_problem view(const problem *p)
 {
-    return (keel_qp_problem){p->n,       p->m,    p->s,      p->c,      p->lower,
-                             p->upper,   p->a,    p->row_lo, p->row_hi, p->semidefinite,
-                             p->kinks_n, p->kinks};
+    return (keel_qp_problem){.n = p->n,
+                             .m = p->m,
+                             .s = p->s,
+                             .c = p->c,
+                             .lower = p->lower,
+                             .upper = p->upper,
+                             .a = p->a,
+                             .row_lo = p->row_lo,
+                             .row_hi = p->row_hi,
+                             .square = p->has_square ? p->square : NULL,
+                             .semidefinite = p->semidefinite,
+                             .kinks_n = p->kinks_n,
+                             .kinks = p->kinks};
 }
 
 static double between(keel_rng *rng, double lo, double hi)
@@ -299,7 +310,10 @@ Test(qp, kinks_and_singular_matrices_satisfy_them_too)
         if (seed % 3 < 2)
             make_singular(&p, &rng);
         keel_qp_reset(qp);
-        for (int round = 0; round < 2; round++) { /* cold, then warm */
+        for (int k = 0; k < p.n * p.n; k++)
+            p.square[k] = p.s[at(p.n, k % p.n, k / p.n)];
+        for (int round = 0; round < 3; round++) { /* cold, then warm, then from the square */
+            p.has_square = round == 2;
             const keel_qp_answer out = solve(qp, &p);
             cr_expect_eq(out.outcome, KEEL_QP_OPTIMAL, "seed %d: outcome %d n %d m %d", (int)seed,
                          (int)out.outcome, p.n, p.m);

@@ -33,14 +33,18 @@ keel_chol_outcome keel_chol_factor(int n, double *a, int ld, double pivot_min_fr
 
 void keel_tri_solve(int n, int nrhs, const double *l, int ld, double *b, int ldb)
 {
-    if (n > 0 && nrhs > 0)
+    if (n > 0 && nrhs == 1) /* no blocking to set up */
+        cblas_dtrsv(CblasColMajor, CblasLower, CblasNoTrans, CblasNonUnit, n, l, ld, b, 1);
+    else if (n > 0 && nrhs > 0)
         cblas_dtrsm(CblasColMajor, CblasLeft, CblasLower, CblasNoTrans, CblasNonUnit, n, nrhs, 1, l,
                     ld, b, ldb);
 }
 
 void keel_tri_solve_t(int n, int nrhs, const double *l, int ld, double *b, int ldb)
 {
-    if (n > 0 && nrhs > 0)
+    if (n > 0 && nrhs == 1)
+        cblas_dtrsv(CblasColMajor, CblasLower, CblasTrans, CblasNonUnit, n, l, ld, b, 1);
+    else if (n > 0 && nrhs > 0)
         cblas_dtrsm(CblasColMajor, CblasLeft, CblasLower, CblasTrans, CblasNonUnit, n, nrhs, 1, l,
                     ld, b, ldb);
 }

@@ -31,6 +31,12 @@ void keel_la_matvec_t(keel_la_matrix a, double alpha, const double *x, double be
         scale(a.n, beta, y);
 }
 
+void keel_la_symmetric(int n, const double *a, const double *x, double *y)
+{
+    if (n > 0)
+        cblas_dsymv(CblasColMajor, CblasLower, n, 1, a, n, x, 1, 0, y, 1);
+}
+
 void keel_la_rank_one(keel_la_matrix a, double alpha, const double *x, const double *y)
 {
     if (a.m > 0 && a.n > 0)

@@ -27,6 +27,10 @@ void keel_la_matvec(keel_la_matrix a, double alpha, const double *x, double beta
 /* y = alpha A'x + beta y: x has m numbers, y has n. Cost 2mn. */
 void keel_la_matvec_t(keel_la_matrix a, double alpha, const double *x, double beta, double *y);
 
+/* y = A x, A symmetric of n with its lower triangle in the square a, ld = n. Cost n^2, half of A is
+ * read. */
+void keel_la_symmetric(int n, const double *a, const double *x, double *y);
+
 /* A += alpha x y'. Cost 2mn. */
 void keel_la_rank_one(keel_la_matrix a, double alpha, const double *x, const double *y);
 

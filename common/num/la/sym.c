@@ -40,6 +40,10 @@ void keel_sym_matvec(int n, const double *packed, const double *x, double *y, in
         if (x[i] != 0) /* exact: a bound at zero contributes nothing */
             scratch[held++] = i;
     }
+    if (3 * held > n) {
+        cblas_dspmv(CblasColMajor, CblasLower, n, 1, packed, x, 1, 0, y, 1);
+        return;
+    }
     for (int j = 0; j < n; j++) {
         const double *column = packed + keel_sym_at(n, j, j) - j;
         double sum = 0;

@@ -104,7 +104,7 @@ static keel_status check(const keel_qp *qp, const keel_qp_problem *p)
         return KEEL_ERANGE;
     for (int k = 0; k < p->kinks_n; k++)
         KEEL_TRY(check_kink(p->n, &p->kinks[k]));
-    if (!keel_la_all_finite((int)keel_sym_len(p->n), p->s) ||
+    if ((!p->checked && !keel_la_all_finite((int)keel_sym_len(p->n), p->s)) ||
         (p->c != NULL && !keel_la_all_finite(p->n, p->c)) ||
         (p->m > 0 && !keel_la_all_finite(p->m * p->n, p->a)))
         return KEEL_ENONFINITE;

@@ -11,7 +11,7 @@
  *          row_lo = row_hi is an equality.
  *          Scaled units: s = the larger of the largest diagonal of S and the largest |c|, and
  *          X = max(1, largest |x|). Residuals are divided by what they are sums of, so that they
- *          are dimensionless (docs/methods/min-variance.md has each definition); OPTIMAL is claimed
+ *          are dimensionless (docs/methods/quadratic-programs.md has each definition); OPTIMAL is claimed
  *          only when primal residual, dual residual and gap recomputed from the returned numbers
  *          are all <= KEEL_QP_TOLERANCE.
  *          From the status of the last answer: block principal pivoting on the free block (Kunisch
@@ -47,7 +47,7 @@
 #define KEEL_QP_TOLERANCE 1e-9 /* scaled; two orders above what the factorisation leaves */
 #define KEEL_QP_NO_BOUND  1e30
 
-enum { KEEL_QP_N_MAX = 512, KEEL_QP_M_MAX = 64, KEEL_QP_KINKS_MAX = 2 };
+enum { KEEL_QP_N_MAX = 2048, KEEL_QP_M_MAX = 1024, KEEL_QP_KINKS_MAX = 2 };
 
 typedef struct keel_qp keel_qp;
 
@@ -68,6 +68,11 @@ typedef struct keel_qp_problem {
     const double *a;      /* m * n by rows */
     const double *row_lo; /* m */
     const double *row_hi; /* m */
+    const double *square; /* n x n: S once more, both triangles, ld = n; NULL = not to be had. Its
+                           * columns are read where the packed ones would be gathered: at n = 500
+                           * several times as fast */
+    bool checked;         /* S is known to be finite and semidefinite: looking again would take as
+                           * long as a solve */
     bool semidefinite;    /* S may be singular; false: that is refused, SINGULAR */
     int kinks_n;          /* 0..KEEL_QP_KINKS_MAX */
     const keel_qp_kink *kinks;

@@ -174,26 +174,43 @@ static void add_effect(keel_qp *qp, const double *dx, const double *dy)
     }
 }
 
+/* One round: what is lacking is solved for and added. */
+static void add_solution(keel_qp *qp)
+{
+    solve_factored(qp);
+    scatter(qp, qp->dx, qp->dy);
+    for (int i = 0; i < qp->n; i++)
+        qp->x[i] += qp->dx[i];
+    for (int r = 0; r < qp->m; r++)
+        qp->y[r] += qp->dy[r];
+    add_effect(qp, qp->dx, qp->dy);
+}
+
+void qp_refine(keel_qp *qp)
+{
+    /* V'V squares the condition of rows that nearly depend on each other, and further rounds win
+     * back what that cost */
+    for (int round = 1; round < ROUNDS_MAX && qp->free_n > 0 && lacking(qp) > REFINE_FROM; round++)
+        add_solution(qp);
+}
+
 qp_step qp_equality_solve(keel_qp *qp)
+{
+    const qp_step step = qp_equality_guess(qp);
+    if (step == QP_STEP_DONE)
+        qp_refine(qp);
+    return step;
+}
+
+qp_step qp_equality_guess(keel_qp *qp)
 {
     if (qp_factor(qp) != QP_STEP_DONE)
         return QP_STEP_SINGULAR;
     place_held(qp);
     memset(qp->y, 0, (size_t)qp->m * sizeof *qp->y);
     qp_refresh(qp);
-    if (qp->free_n == 0)
-        return QP_STEP_DONE;
-    /* the first round solves; V'V squares the condition of rows that nearly depend on each other,
-     * and further rounds win back what that cost */
-    for (int round = 0; round < ROUNDS_MAX && lacking(qp) > REFINE_FROM; round++) {
-        solve_factored(qp);
-        scatter(qp, qp->dx, qp->dy);
-        for (int i = 0; i < qp->n; i++)
-            qp->x[i] += qp->dx[i];
-        for (int r = 0; r < qp->m; r++)
-            qp->y[r] += qp->dy[r];
-        add_effect(qp, qp->dx, qp->dy);
-    }
+    if (qp->free_n > 0 && lacking(qp) > REFINE_FROM)
+        add_solution(qp);
     return QP_STEP_DONE;
 }
 

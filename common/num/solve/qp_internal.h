@@ -108,6 +108,9 @@ keel_qp_outcome qp_outcome(keel_qp *qp, keel_qp_answer *answer);
 /* Solve for the status as if all of it were equalities: x, y, gradient, row_value. Rows that depend
  * on the ones before are left out with y = 0. Cost k^3/3 + n k for k free. */
 qp_step qp_equality_solve(keel_qp *qp);
+/* The same but for the last digits, which qp_refine adds: enough to see what is wrong. */
+qp_step qp_equality_guess(keel_qp *qp);
+void qp_refine(keel_qp *qp);
 
 /* The factors alone: S_FF in block, V in columns, V'V in gram. */
 qp_step qp_factor(keel_qp *qp);
@@ -118,6 +121,9 @@ double qp_direction(keel_qp *qp, const double *normal, double *dx, double *dy);
 
 /* gradient and row_value of the x and y in hand, from nothing. */
 void qp_refresh(keel_qp *qp);
+
+/* A cold status from gradient steps. */
+void qp_guess(keel_qp *qp);
 
 /* Change every part of the status that is wrong at once, again while that helps. UNSETTLED leaves
  * the status that had the fewest wrong entries. */

@@ -50,10 +50,14 @@ qp_step qp_block_pivot(keel_qp *qp)
     int fewest = qp->n + qp->m + 1, lives = LIVES;
     for (int step = 0; step < STEPS_MAX && lives > 0; step++) {
         qp->iterations++;
-        const qp_step solved = qp_equality_solve(qp);
+        const qp_step solved = qp_equality_guess(qp);
         if (solved != QP_STEP_DONE)
             return solved;
-        const int wrong = find_wrong(qp, qp->next);
+        int wrong = find_wrong(qp, qp->next);
+        if (wrong == 0) {
+            qp_refine(qp);
+            wrong = find_wrong(qp, qp->next);
+        }
         lives--;
         if (wrong < fewest) {
             fewest = wrong;

@@ -17,7 +17,8 @@
 #define SEMIDEFINITE 1e-10
 /* A proximal answer is improved until its residual is as small as this, or stands still. */
 #define PROX_CLEAN 1e-13
-#define PROX_FAR   1e6 /* a point this far away that still moves away never ends */
+#define PROX_FAR   1e6      /* a point this far away that still moves away never ends */
+enum { GUESS_N_MIN = 150 }; /* below it a factor of all is as quick as a guess */
 enum { PROX_ROUNDS = 30, PROX_RUNS_AWAY = 4, PIECE_ROUNDS = 1000 };
 
 /* A remembered side that is no longer there would put the point at infinity. */
@@ -45,6 +46,13 @@ static bool solve_near(keel_qp *qp, keel_qp_answer *answer)
 static qp_step solve_cold(keel_qp *qp, keel_qp_answer *answer, bool *certified)
 {
     memset(qp->status, 0, (size_t)(qp->m + qp->n));
+    if (qp->p.checked && qp->n >= GUESS_N_MIN) {
+        qp_guess(qp);
+        *certified = solve_near(qp, answer);
+        if (*certified)
+            return QP_STEP_DONE;
+        memset(qp->status, 0, (size_t)(qp->m + qp->n));
+    }
     *certified = solve_near(qp, answer);
     if (*certified)
         return QP_STEP_DONE;

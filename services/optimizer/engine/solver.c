@@ -161,7 +161,7 @@ static keel_status check(const keel_solver *s, const keel_problem *p, keel_err *
         return keel_err_set(err, KEEL_EINVAL, "method: none that is solved here");
     if (p->covariance == NULL)
         return keel_err_set(err, KEEL_EINVAL, "covariance: missing");
-    if (!keel_la_all_finite((int)keel_sym_len(p->n), p->covariance))
+    if (!p->checked && !keel_la_all_finite((int)keel_sym_len(p->n), p->covariance))
         return keel_err_set(err, KEEL_ENONFINITE, "covariance: a number is not finite");
     for (int i = 0; i < p->n; i++)
         if (p->covariance[keel_sym_at(p->n, i, i)] < 0)

@@ -121,6 +121,8 @@ keel_problem_outcome solver_evaluate(keel_solver *s, solver_prices at)
                                 .a = s->a,
                                 .row_lo = s->row_lo,
                                 .row_hi = s->row_hi,
+                                .square = matrix == p->covariance ? p->square : NULL,
+                                .checked = p->checked || matrix != p->covariance,
                                 .semidefinite = true,
                                 .kinks_n = has_costs,
                                 .kinks = &kink};
