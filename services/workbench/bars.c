@@ -124,14 +124,11 @@ static keel_status make_bars(const keel_csv *csv, const grid *g, bool prices, in
     bars->bars_per_year = keel_bars_calendar(g->times, g->rows);
     bars->symbols = keel_xcalloc((size_t)n, KEEL_SYMBOL_MAX);
     bars->returns = keel_xcalloc((size_t)m * (size_t)n, sizeof(double));
-    for (int i = 0; i < n; i++) {
+    for (int i = 0; i < n; i++)
         snprintf(bars->symbols[i], KEEL_SYMBOL_MAX, "%s", keel_csv_symbol(csv, i));
-        for (int t = 0; t < m; t++) {
-            const double *value = g->values + (size_t)(first + t) * (size_t)n + i;
-            bars->returns[(size_t)i * (size_t)m + (size_t)t] =
-                prices ? *value / *(value - n) - 1 : *value;
-        }
-    }
+    const double *value = g->values + (size_t)first * (size_t)n;
+    for (size_t k = 0; k < (size_t)m * (size_t)n; k++)
+        bars->returns[k] = prices ? value[k] / *(value + k - n) - 1 : value[k];
     return KEEL_OK;
 }
 

@@ -18,7 +18,7 @@ typedef struct keel_bars {
     int n;                            /* assets */
     char (*symbols)[KEEL_SYMBOL_MAX]; /* owned */
     int m;                            /* bars of returns */
-    double *returns;                  /* owned; m x n by columns */
+    double *returns;                  /* owned; m rows of n, oldest first */
     uint32_t left_out;                /* rows with a missing value */
     double bars_per_year;             /* 0 = the dates have no calendar */
 } keel_bars;

@@ -26,7 +26,7 @@ keel_status keel_estimate_mean(const char *name, const keel_bars *bars, double *
 {
     KEEL_TRY(check_name("--mu", name, err));
     for (int i = 0; i < bars->n; i++)
-        mean[i] = keel_mean(bars->m, bars->returns + (size_t)i * (size_t)bars->m, 1);
+        mean[i] = keel_mean(bars->m, bars->returns + i, bars->n);
     return KEEL_OK;
 }
 
@@ -38,9 +38,9 @@ keel_status keel_estimate_covariance(const char *name, const keel_bars *bars, do
     double *centred = keel_xcalloc(m * n, sizeof *centred);
     double *gram = keel_xcalloc(n * n, sizeof *gram);
     for (size_t i = 0; i < n; i++) {
-        const double mean = keel_mean(bars->m, bars->returns + i * m, 1);
+        const double mean = keel_mean(bars->m, bars->returns + i, bars->n);
         for (size_t t = 0; t < m; t++)
-            centred[i * m + t] = bars->returns[i * m + t] - mean;
+            centred[i * m + t] = bars->returns[t * n + i] - mean;
     }
     keel_la_gram(bars->m, bars->n, centred, gram);
     keel_sym_pack(bars->n, gram, bars->n, covariance);
