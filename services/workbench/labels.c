@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-enum { WORDS_MAX = 1024 };
+enum { WORDS_MAX = 4096 };
 
 static keel_names names_of(const keel_labels *labels)
 {

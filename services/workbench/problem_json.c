@@ -221,6 +221,16 @@ static keel_status check_use(const problem_reading *r, const char *field, keel_m
     return KEEL_OK;
 }
 
+/* Left out: all is invested; null: there is no budget. */
+static keel_status read_budget(const problem_reading *r)
+{
+    const json_t *value = json_object_get(r->root, "budget");
+    r->to->problem.budget = value == NULL ? 1 : KEEL_NO_BOUND;
+    if (value == NULL || json_is_null(value))
+        return KEEL_OK;
+    return problem_number(r, value, "budget", &r->to->problem.budget);
+}
+
 static keel_status read_scalars(const problem_reading *r)
 {
     keel_problem *p = &r->to->problem;
@@ -228,7 +238,7 @@ static keel_status read_scalars(const problem_reading *r)
     KEEL_TRY(check_use(r, "target_risk", KEEL_METHOD_TARGET_RISK));
     KEEL_TRY(check_use(r, "risk_aversion", KEEL_METHOD_MEAN_VARIANCE));
     KEEL_TRY(check_use(r, "weights", KEEL_METHOD_STATIC));
-    KEEL_TRY(read_scalar(r, "budget", 1, &p->budget));
+    KEEL_TRY(read_budget(r));
     KEEL_TRY(read_scalar(r, "turnover_max", KEEL_NO_BOUND, &p->turnover_max));
     KEEL_TRY(read_scalar(r, "tracking_error_max", KEEL_NO_BOUND, &p->tracking_error_max));
     KEEL_TRY(read_scalar(r, "target_return", 0, &p->target_return));

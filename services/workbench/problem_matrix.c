@@ -208,7 +208,7 @@ size_t problem_covariance_bytes(const problem_reading *r)
     const size_t n = (size_t)r->to->assets.n,
                  bars = json_array_size(json_object_get(r->root, "returns"));
     const size_t factors = factors_count(r->root);
-    size_t numbers = n * (n + 1) / 2 + n * n + 2 * n;
+    size_t numbers = n * (n + 1) / 2 + 2 * n * n + 2 * n;
     if (factors <= KEEL_STATED_FACTORS_MAX)
         numbers += factors * n;
     if (bars <= KEEL_STATED_RETURNS_MAX / n)
@@ -219,7 +219,8 @@ size_t problem_covariance_bytes(const problem_reading *r)
 keel_status problem_read_covariance(const problem_reading *r)
 {
     static const char *const sources[] = {"covariance", "factors", "returns"};
-    double *packed = problem_take(r, keel_sym_len(r->to->assets.n));
+    const int n = r->to->assets.n;
+    double *packed = problem_take(r, keel_sym_len(n));
     const char *first = NULL;
     for (size_t i = 0; i < sizeof sources / sizeof *sources; i++) {
         if (json_object_get(r->root, sources[i]) == NULL)
@@ -233,8 +234,14 @@ keel_status problem_read_covariance(const problem_reading *r)
     }
     if (first == NULL)
         return problem_refuse(r, "covariance: missing; give one of covariance, factors, returns");
-    r->to->problem.covariance = packed;
     if (first == sources[0])
-        return read_matrix(r, packed);
-    return first == sources[1] ? read_factors(r, packed) : read_returns(r, packed);
+        KEEL_TRY(read_matrix(r, packed));
+    else
+        KEEL_TRY(first == sources[1] ? read_factors(r, packed) : read_returns(r, packed));
+    double *square = problem_take(r, (size_t)n * (size_t)n);
+    keel_sym_unpack(n, packed, square, n);
+    r->to->problem.covariance = packed;
+    r->to->problem.square = square;
+    r->to->problem.checked = first != sources[0]; /* sums of squares */
+    return KEEL_OK;
 }

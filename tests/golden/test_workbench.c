@@ -21,8 +21,8 @@ static const char *text_of(const json_t *object, const char *field)
     return text != NULL ? text : "";
 }
 
-/* The answer to a problem that is written and read as text; `problem` is taken. One of the published
- * matrices has an eigenvalue below 0 and is no covariance; NULL then. */
+/* The answer to a problem that is written and read as text; `problem` is taken. One of the
+ * published matrices has an eigenvalue below 0 and is no covariance; NULL then. */
 static json_t *answer(json_t *problem, const char *id)
 {
     keel_la_init();

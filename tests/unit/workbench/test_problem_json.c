@@ -68,7 +68,16 @@ Test(problem_json, defaults)
     cr_assert(p->lower[1] == 0 && p->upper[1] == 1 && p->budget == 1 && p->rows_n == 0);
     cr_assert(p->mean == NULL && p->current == NULL && p->cost == NULL && p->benchmark == NULL);
     cr_assert(p->turnover_max >= KEEL_NO_BOUND && p->tracking_error_max >= KEEL_NO_BOUND);
+    cr_assert(p->square[0] == 1 && p->square[1] == 0 && p->square[3] == 1 && !p->checked);
     cr_assert(p->risk_free == 0 && !s.explain && s.id[0] == '\0');
+    keel_stated_free(&s);
+}
+
+Test(problem_json, a_budget_of_null_is_none)
+{
+    keel_stated s = must_read("{\"assets\":[\"A\"],\"method\":\"min_variance\",\"budget\":null,"
+                              "\"covariance\":[[1]]}");
+    cr_assert_geq(s.problem.budget, KEEL_NO_BOUND);
     keel_stated_free(&s);
 }
 
@@ -88,6 +97,8 @@ Test(problem_json, factors)
     const double expected[] = {5.25, 1, 10.5};
     for (int i = 0; i < 3; i++)
         cr_assert(fabs(s.problem.covariance[i] - expected[i]) < 1e-14);
+    cr_assert(s.problem.checked && s.problem.square[1] == s.problem.covariance[1]);
+    cr_assert(s.problem.square[2] == s.problem.covariance[1]);
     keel_stated_free(&s);
 }
 
@@ -130,7 +141,7 @@ Test(problem_json, names_of_the_solver_as_people_know_them)
 
 Test(problem_json, largest)
 {
-    enum { N = KEEL_PROBLEM_N_MAX, CAP = 8 << 20 };
+    enum { N = KEEL_PROBLEM_N_MAX, CAP = 32 << 20 };
     char *text = calloc(1, CAP);
     size_t len = 0;
     len += (size_t)sprintf(text + len, "{\"method\":\"min_variance\",\"assets\":[");
@@ -194,7 +205,7 @@ static const bad problems[] = {
     {"\"cvoariance\":1", "cvoariance: ", "did you mean 'covariance'"},
     {"\"xyzzy\":1", "xyzzy: ", "no such field"},
     {"\"assets\":\"A\"", "assets: ", "a list of names"},
-    {"\"assets\":[]", "assets: ", "1 to 512"},
+    {"\"assets\":[]", "assets: ", "1 to 2048"},
     {"\"assets\":[\"A\",\"B\",3]", "assets[2]: ", "a name is expected"},
     {"\"assets\":[\"A\",\"B\",\"A\"]", "assets[2]: ", "'A' is there twice"},
     {"\"assets\":[\"A\",\"\",\"C\"]", "assets[1]: ", "1 to 63 bytes"},
