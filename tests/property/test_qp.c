@@ -328,6 +328,69 @@ Test(qp, kinks_and_singular_matrices_satisfy_them_too)
     keel_qp_free(&qp);
 }
 
+/* Factors and own variances, some of them 0, and the same as a packed matrix. */
+static void make_factors(problem *p, keel_rng *rng, int factors, double *loadings, double *specific)
+{
+    for (int i = 0; i < p->n; i++) {
+        specific[i] = keel_rng_below(rng, 8) == 0 ? 0 : pow(10, between(rng, -3, 0));
+        for (int f = 0; f < factors; f++)
+            loadings[i * factors + f] = keel_rng_normal(rng);
+    }
+    for (int j = 0; j < p->n; j++)
+        for (int i = j; i < p->n; i++) {
+            double sum = i == j ? specific[i] : 0;
+            for (int f = 0; f < factors; f++)
+                sum += loadings[i * factors + f] * loadings[j * factors + f];
+            p->s[at(p->n, i, j)] = sum;
+        }
+}
+
+/* Judged by the checker with the packed matrix. */
+Test(qp, factors_answer_as_their_matrix_does)
+{
+    static problem p;
+    static double loadings[N_USUAL * 4], specific[N_USUAL];
+    keel_qp *qp = keel_qp_new_factors(N_USUAL, M_USUAL, 4);
+    double worst = 0;
+    int unsettled = 0;
+    for (uint64_t seed = 1; seed <= 2000; seed++) {
+        keel_rng rng = keel_rng_seeded(seed);
+        const int factors = (int)keel_rng_below(&rng, 5);
+        make(&p, &rng);
+        make_factors(&p, &rng, factors, loadings, specific);
+        p.semidefinite = true;
+        p.kinks_n = 0;
+        if (seed % 2 == 0)
+            add_kinks(&p, &rng, 1);
+        for (int i = 0; i < p.n; i++) { /* so that there is a least value */
+            p.lower[i] = fmax(p.lower[i], -2);
+            p.upper[i] = fmin(p.upper[i], 2);
+        }
+        keel_qp_problem v = view(&p);
+        v.s = NULL;
+        v.factors = factors;
+        v.loadings = loadings;
+        v.specific = specific;
+        for (int round = 0; round < 2; round++) {
+            keel_qp_answer out;
+            if (round == 0)
+                keel_qp_reset(qp);
+            cr_assert_eq(keel_qp_solve(qp, &v, &out), KEEL_OK);
+            cr_expect(out.outcome == KEEL_QP_OPTIMAL || out.outcome == KEEL_QP_ITERATION_LIMIT,
+                      "seed %d: %d", (int)seed, (int)out.outcome);
+            unsettled += out.outcome != KEEL_QP_OPTIMAL;
+            if (out.outcome != KEEL_QP_OPTIMAL)
+                break;
+            const double error = fmax(kkt_error(&p, &out), slope_error(&p, &out));
+            cr_expect_lt(error, 2e-9, "seed %d: error %g", (int)seed, error);
+            worst = fmax(worst, error);
+        }
+    }
+    fprintf(stderr, "factors: worst KKT error %.2e, %d not settled\n", worst, unsettled);
+    cr_expect_eq(unsettled, 0);
+    keel_qp_free(&qp);
+}
+
 Test(qp, the_largest_size_is_solved_or_refused_with_proof)
 {
     static problem p;

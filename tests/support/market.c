@@ -14,7 +14,8 @@ typedef struct reader {
     const char *from, *to;
     double scale;
     bool are_returns;
-    int cap; /* rows that fit into market->at */
+    bool keeps_holes; /* a price of 0 is a hole */
+    int cap;          /* rows that fit into market->at */
     bool started;
     double last[N], now[N];
 } reader;
@@ -57,25 +58,35 @@ static void name_asset(keel_market *m, const char *name)
     snprintf(m->names[m->n++], KEEL_MARKET_NAME_MAX, "%s", name);
 }
 
-static void add_row(reader *r, const double *row)
+/* A row more of numbers, and of holes where they are kept. */
+static int add_row(reader *r)
 {
     keel_market *m = r->market;
     if (m->rows == r->cap) {
         r->cap = r->cap > 0 ? 2 * r->cap : ROWS_FIRST;
-        m->at = realloc(m->at, (size_t)r->cap * (size_t)m->n * sizeof *m->at);
-        expect(m->at != NULL, "memory", "none");
+        const size_t size = (size_t)r->cap * (size_t)m->n;
+        m->at = realloc(m->at, size * sizeof *m->at);
+        m->present = r->keeps_holes ? realloc(m->present, size) : NULL;
+        expect(m->at != NULL && (m->present != NULL || !r->keeps_holes), "memory", "none");
     }
-    memcpy(m->at + (size_t)m->rows++ * (size_t)m->n, row, (size_t)m->n * sizeof *row);
+    return m->rows++;
 }
 
-/* r->now holds a whole row of returns or of prices. */
+/* r->now holds a row of returns or of prices. */
 static void take_row(reader *r)
 {
-    double simple[N];
-    for (int i = 0; i < r->market->n; i++)
-        simple[i] = r->are_returns ? r->scale * r->now[i] : r->now[i] / r->last[i] - 1;
-    if (r->are_returns || r->started)
-        add_row(r, simple);
+    const int n = r->market->n;
+    const int row = r->are_returns || r->started ? add_row(r) : -1;
+    for (int i = 0; i < n && row >= 0; i++) {
+        const size_t k = (size_t)row * (size_t)n + (size_t)i;
+        const bool there = r->are_returns || (r->now[i] > 0 && r->last[i] > 0);
+        expect(there || r->keeps_holes, "no price of", r->market->names[i]);
+        r->market->at[k] = r->are_returns ? r->scale * r->now[i]
+                           : there        ? r->now[i] / r->last[i] - 1
+                                          : 0;
+        if (r->keeps_holes)
+            r->market->present[k] = there;
+    }
     memcpy(r->last, r->now, sizeof r->last);
     r->started = true;
 }
@@ -114,10 +125,11 @@ static void read_wide(reader *r, char *csv)
         if (!is_asked_for(r, fields[0]))
             continue;
         for (int i = 0; i < r->market->n; i++) {
-            whole = whole && column_of[i] < count && fields[column_of[i]][0] != '\0';
-            r->now[i] = whole ? strtod(fields[column_of[i]], NULL) : 0;
+            const bool there = column_of[i] < count && fields[column_of[i]][0] != '\0';
+            r->now[i] = there ? strtod(fields[column_of[i]], NULL) : 0;
+            whole = whole && there;
         }
-        if (whole)
+        if (whole || r->keeps_holes)
             take_row(r);
     }
 }
@@ -147,7 +159,7 @@ static void read_long(reader *r, char *csv)
     }
 }
 
-void keel_market_read(keel_market *market, const json_t *inputs)
+static void read_file(keel_market *market, const json_t *inputs, bool keeps_holes)
 {
     const char *prices = keel_test_text(inputs, "prices");
     const char *returns = keel_test_text(inputs, "returns");
@@ -156,7 +168,8 @@ void keel_market_read(keel_market *market, const json_t *inputs)
                 .to = keel_test_text(inputs, "to"),
                 .scale =
                     strcmp(keel_test_text(inputs, "scale"), "returns times 100") == 0 ? 100 : 1,
-                .are_returns = prices[0] == '\0'};
+                .are_returns = prices[0] == '\0',
+                .keeps_holes = keeps_holes};
     const char *path = keel_test_data(r.are_returns ? returns : prices);
     size_t len, k;
     json_t *name;
@@ -175,8 +188,19 @@ void keel_market_read(keel_market *market, const json_t *inputs)
            "rows differ from the case in", r.are_returns ? returns : prices);
 }
 
+void keel_market_read(keel_market *market, const json_t *inputs)
+{
+    read_file(market, inputs, false);
+}
+
+void keel_market_read_holes(keel_market *market, const json_t *inputs)
+{
+    read_file(market, inputs, true);
+}
+
 void keel_market_fini(keel_market *market)
 {
+    free(market->present);
     free(market->at);
     memset(market, 0, sizeof *market);
 }

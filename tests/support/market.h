@@ -16,7 +16,8 @@ enum { KEEL_MARKET_ASSETS_MAX = 64, KEEL_MARKET_NAME_MAX = 24 };
 typedef struct keel_market {
     int n, rows;
     char names[KEEL_MARKET_ASSETS_MAX][KEEL_MARKET_NAME_MAX];
-    double *at; /* (t,i) at t * n + i; owned */
+    double *at;             /* (t,i) at t * n + i; owned */
+    unsigned char *present; /* the same shape, 0 = hole; NULL unless read with holes; owned */
 } keel_market;
 
 /* Read what "inputs" of a case says: "prices" or "returns" names the file; "assets" picks columns,
@@ -24,6 +25,11 @@ typedef struct keel_market {
  * returns by 100. Aborts with the reason when the file is not as described, or when the number of
  * rows is not "observations". */
 void keel_market_read(keel_market *market, const json_t *inputs);
+
+/* The same of a wide file of prices, every date kept: a return is there where the asset has a price
+ * on its date and on the one before. */
+void keel_market_read_holes(keel_market *market, const json_t *inputs);
+
 void keel_market_fini(keel_market *market);
 
 /* Index of the asset, -1 when there is none. */

@@ -49,6 +49,13 @@ void keel_la_gram(int k, int n, const double *v, double *g)
         cblas_dsyrk(CblasColMajor, CblasLower, CblasTrans, n, k, 1, v, k > 0 ? k : 1, 0, g, n);
 }
 
+void keel_la_gram_between(int k, int m, int n, const double *v, const double *w, double *g)
+{
+    const int ld = k > 0 ? k : 1;
+    if (m > 0 && n > 0)
+        cblas_dgemm(CblasColMajor, CblasTrans, CblasNoTrans, m, n, k, 1, v, ld, w, ld, 0, g, m);
+}
+
 double keel_la_dot(int n, const double *x, const double *y)
 {
     return n > 0 ? cblas_ddot(n, x, 1, y, 1) : 0;

@@ -37,6 +37,9 @@ void keel_la_rank_one(keel_la_matrix a, double alpha, const double *x, const dou
 /* Lower triangle of G (n x n, ld = n) = V'V, V of k x n with ld = k. Cost k n^2. */
 void keel_la_gram(int k, int n, const double *v, double *g);
 
+/* G (m x n, ld = m) = V'W, V of k x m and W of k x n, both with ld = k. Cost 2kmn. */
+void keel_la_gram_between(int k, int m, int n, const double *v, const double *w, double *g);
+
 double keel_la_dot(int n, const double *x, const double *y);
 
 /* y += alpha x. */

@@ -11,15 +11,13 @@
 
 enum { SNAPSHOT_MAGIC = 0x3250514b /* "KQP2" */ };
 
-keel_qp *keel_qp_new(int n_max, int m_max)
+/* What both kinds need. */
+static keel_qp *new_common(size_t n, size_t m)
 {
-    if (n_max < 1 || n_max > KEEL_QP_N_MAX || m_max < 0 || m_max > KEEL_QP_M_MAX)
-        return NULL;
-    const size_t n = (size_t)n_max, m = (size_t)m_max;
     keel_qp *qp = keel_xcalloc(1, sizeof *qp);
     keel_la_init();
-    qp->n_max = n_max;
-    qp->m_max = m_max;
+    qp->n_max = (int)n;
+    qp->m_max = (int)m;
     qp->status = keel_xcalloc(m + n, sizeof *qp->status);
     qp->next = keel_xcalloc(m + n, sizeof *qp->next);
     qp->best = keel_xcalloc(m + n, sizeof *qp->best);
@@ -40,18 +38,46 @@ keel_qp *keel_qp_new(int n_max, int m_max)
     qp->pick = keel_xcalloc(n, sizeof *qp->pick);
     qp->row_pick = keel_xcalloc(m, sizeof *qp->row_pick);
     qp->scratch = keel_xcalloc(n, sizeof *qp->scratch);
-    qp->block = keel_xcalloc(n * n, sizeof *qp->block);
     qp->columns = keel_xcalloc(n * (m + 1), sizeof *qp->columns);
     qp->gram = keel_xcalloc(m * m, sizeof *qp->gram);
     qp->rhs = keel_xcalloc(m, sizeof *qp->rhs);
     qp->dx = keel_xcalloc(n, sizeof *qp->dx);
     qp->dy = keel_xcalloc(m, sizeof *qp->dy);
     qp->effect = keel_xcalloc(n, sizeof *qp->effect);
-    qp->triangle = keel_xcalloc(n * n, sizeof *qp->triangle);
     qp->work = keel_xcalloc(4 * n + m + 1, sizeof *qp->work);
     qp->active = keel_xcalloc(n, sizeof *qp->active);
     qp->position = keel_xcalloc(n, sizeof *qp->position);
     qp->ignored = keel_xcalloc(m + n, sizeof *qp->ignored);
+    return qp;
+}
+
+keel_qp *keel_qp_new(int n_max, int m_max)
+{
+    if (n_max < 1 || n_max > KEEL_QP_N_MAX || m_max < 0 || m_max > KEEL_QP_M_MAX)
+        return NULL;
+    const size_t n = (size_t)n_max;
+    keel_qp *qp = new_common(n, (size_t)m_max);
+    qp->block = keel_xcalloc(n * n, sizeof *qp->block);
+    qp->triangle = keel_xcalloc(n * n, sizeof *qp->triangle);
+    return qp;
+}
+
+keel_qp *keel_qp_new_factors(int n_max, int m_max, int factors_max)
+{
+    if (n_max < 1 || n_max > KEEL_QP_FACTOR_N_MAX || m_max < 0 || m_max > KEEL_QP_M_MAX ||
+        factors_max < 1 || factors_max > KEEL_QP_FACTORS_MAX)
+        return NULL;
+    const size_t n = (size_t)n_max, m = (size_t)m_max, factors = (size_t)factors_max;
+    keel_qp *qp = new_common(n, m);
+    qp->factors_max = factors_max;
+    qp->block = keel_xcalloc(n * factors, sizeof *qp->block);
+    qp->raw = keel_xcalloc(n * m, sizeof *qp->raw);
+    qp->inner = keel_xcalloc(factors * factors, sizeof *qp->inner);
+    qp->inverse = keel_xcalloc(n, sizeof *qp->inverse);
+    qp->along = keel_xcalloc(factors, sizeof *qp->along);
+    qp->dense = keel_qp_new(n_max, m_max);
+    if (qp->dense != NULL)
+        qp->packed = keel_xcalloc(keel_sym_len(n_max), sizeof *qp->packed);
     return qp;
 }
 
@@ -60,12 +86,13 @@ void keel_qp_free(keel_qp **of)
     keel_qp *qp = *of;
     if (qp == NULL)
         return;
+    keel_qp_free(&qp->dense);
     void *owned[] = {
         qp->dx,       qp->dy,       qp->effect, qp->status,    qp->next,     qp->best,     qp->lo,
         qp->hi,       qp->row_size, qp->x,      qp->y,         qp->z,        qp->gradient, qp->pick,
         qp->row_pick, qp->scratch,  qp->block,  qp->row_value, qp->conflict, qp->columns,  qp->gram,
         qp->rhs,      qp->triangle, qp->work,   qp->active,    qp->position, qp->ignored,  qp->kept,
-        qp->linear,   qp->piece,    qp->center, qp->slope};
+        qp->packed,   qp->linear,   qp->piece,  qp->center,    qp->slope};
     for (size_t i = 0; i < sizeof owned / sizeof owned[0]; i++)
         keel_free(&owned[i]);
     keel_free(of);
@@ -97,6 +124,25 @@ static keel_status check_kink(int n, const keel_qp_kink *kink)
     return KEEL_OK;
 }
 
+static keel_status check_matrix(const keel_qp *qp, const keel_qp_problem *p)
+{
+    if (p->s != NULL) {
+        if (qp->factors_max > 0)
+            return KEEL_ERANGE;
+        return p->checked || keel_la_all_finite((int)keel_sym_len(p->n), p->s) ? KEEL_OK
+                                                                               : KEEL_ENONFINITE;
+    }
+    if (p->factors < 0 || p->factors > qp->factors_max)
+        return KEEL_ERANGE;
+    if (!p->checked && (!keel_la_all_finite(p->n * p->factors, p->loadings) ||
+                        !keel_la_all_finite(p->n, p->specific)))
+        return KEEL_ENONFINITE;
+    for (int i = 0; i < p->n; i++)
+        if (p->specific[i] < 0)
+            return KEEL_ERANGE;
+    return KEEL_OK;
+}
+
 static keel_status check(const keel_qp *qp, const keel_qp_problem *p)
 {
     if (p->n < 1 || p->n > qp->n_max || p->m < 0 || p->m > qp->m_max || p->kinks_n < 0 ||
@@ -104,8 +150,8 @@ static keel_status check(const keel_qp *qp, const keel_qp_problem *p)
         return KEEL_ERANGE;
     for (int k = 0; k < p->kinks_n; k++)
         KEEL_TRY(check_kink(p->n, &p->kinks[k]));
-    if ((!p->checked && !keel_la_all_finite((int)keel_sym_len(p->n), p->s)) ||
-        (p->c != NULL && !keel_la_all_finite(p->n, p->c)) ||
+    KEEL_TRY(check_matrix(qp, p));
+    if ((p->c != NULL && !keel_la_all_finite(p->n, p->c)) ||
         (p->m > 0 && !keel_la_all_finite(p->m * p->n, p->a)))
         return KEEL_ENONFINITE;
     KEEL_TRY(check_sides(p->lower, p->upper, p->n, KEEL_QP_TOLERANCE));
@@ -134,9 +180,7 @@ static void take_problem(keel_qp *qp, const keel_qp_problem *p)
         qp_set_side(qp, r, p->row_lo[r], p->row_hi[r]);
         qp->row_size[r] = largest_of(n, p->a + (size_t)r * (size_t)n);
     }
-    qp->scale = p->c != NULL ? largest_of(n, p->c) : 0;
-    for (int i = 0; i < n; i++)
-        qp->scale = qp_larger(qp->scale, p->s[keel_sym_at(n, i, i)]);
+    qp->scale = qp_larger(p->c != NULL ? largest_of(n, p->c) : 0, qp_largest_diagonal(qp));
     for (int k = 0; k < p->kinks_n; k++) {
         qp->scale = qp_larger(qp->scale, largest_of(n, p->kinks[k].rise));
         qp->scale = qp_larger(qp->scale, largest_of(n, p->kinks[k].fall));
@@ -145,6 +189,30 @@ static void take_problem(keel_qp *qp, const keel_qp_problem *p)
         qp->scale = 1;          /* any feasible point will do */
     for (int i = 0; i < n; i++) /* of a call with more kinks */
         qp->piece[i] = qp->piece[i] > p->kinks_n ? (signed char)p->kinks_n : qp->piece[i];
+}
+
+/* What pivoting in factor form did not settle: all of S, by the steps that have a proof of ending. */
+static keel_status solve_dense(keel_qp *qp, const keel_qp_problem *problem, keel_qp_answer *answer)
+{
+    keel_qp_problem whole = *problem;
+    const int before = answer->iterations;
+    for (int j = 0; j < problem->n; j++)
+        for (int i = j; i < problem->n; i++) {
+            const size_t k = (size_t)problem->factors;
+            const double *b = problem->loadings;
+            qp->packed[keel_sym_at(problem->n, i, j)] =
+                keel_la_dot(problem->factors, b + (size_t)i * k, b + (size_t)j * k) +
+                (i == j ? problem->specific[i] : 0);
+        }
+    whole.s = qp->packed;
+    keel_qp_reset(qp->dense);
+    KEEL_TRY(keel_qp_solve(qp->dense, &whole, answer));
+    answer->iterations += before;
+    qp->warm = answer->outcome == KEEL_QP_OPTIMAL;
+    qp->was_singular = qp->dense->was_singular;
+    memcpy(qp->status, qp->dense->status, (size_t)(problem->m + problem->n));
+    memcpy(qp->piece, qp->dense->piece, (size_t)problem->n);
+    return KEEL_OK;
 }
 
 keel_status keel_qp_solve(keel_qp *qp, const keel_qp_problem *problem, keel_qp_answer *answer)
@@ -160,7 +228,9 @@ keel_status keel_qp_solve(keel_qp *qp, const keel_qp_problem *problem, keel_qp_a
     answer->slope = qp->slope;
     answer->conflict = qp->conflict;
     memset(&qp->p, 0, sizeof qp->p);
-    return KEEL_OK;
+    return answer->outcome == KEEL_QP_ITERATION_LIMIT && qp->dense != NULL
+               ? solve_dense(qp, problem, answer)
+               : KEEL_OK;
 }
 
 void keel_qp_reset(keel_qp *qp)
@@ -184,7 +254,7 @@ keel_status keel_qp_save(const keel_qp *qp, uint8_t *buf, size_t cap, size_t *le
 
 keel_status keel_qp_load(keel_qp *qp, const uint8_t *buf, size_t len)
 {
-    signed char status[KEEL_QP_N_MAX + KEEL_QP_M_MAX], piece[KEEL_QP_N_MAX];
+    signed char status[KEEL_QP_FACTOR_N_MAX + KEEL_QP_M_MAX], piece[KEEL_QP_FACTOR_N_MAX];
     keel_unpacker u = keel_unpacker_over(buf, len);
     const uint32_t magic = keel_unpack_u32(&u);
     const uint32_t n = keel_unpack_u32(&u), m = keel_unpack_u32(&u);

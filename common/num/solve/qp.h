@@ -47,7 +47,13 @@
 #define KEEL_QP_TOLERANCE 1e-9 /* scaled; two orders above what the factorisation leaves */
 #define KEEL_QP_NO_BOUND  1e30
 
-enum { KEEL_QP_N_MAX = 2048, KEEL_QP_M_MAX = 1024, KEEL_QP_KINKS_MAX = 2 };
+enum {
+    KEEL_QP_N_MAX = 2048,
+    KEEL_QP_M_MAX = 1024,
+    KEEL_QP_KINKS_MAX = 2,
+    KEEL_QP_FACTOR_N_MAX = 16384,
+    KEEL_QP_FACTORS_MAX = 512,
+};
 
 typedef struct keel_qp keel_qp;
 
@@ -61,7 +67,8 @@ typedef struct keel_qp_kink {
 typedef struct keel_qp_problem {
     int n;
     int m;
-    const double *s;      /* packed lower triangle, n(n+1)/2; borrowed for the call */
+    const double *s;      /* packed lower triangle, n(n+1)/2; borrowed for the call. NULL: S is
+                           * diag(specific) + B B' */
     const double *c;      /* n, or NULL = 0 */
     const double *lower;  /* n, finite or <= -KEEL_QP_NO_BOUND */
     const double *upper;  /* n */
@@ -76,6 +83,9 @@ typedef struct keel_qp_problem {
     bool semidefinite;    /* S may be singular; false: that is refused, SINGULAR */
     int kinks_n;          /* 0..KEEL_QP_KINKS_MAX */
     const keel_qp_kink *kinks;
+    int factors;            /* s is NULL: columns of B */
+    const double *loadings; /* B by rows: variable i, factor f at loadings[i * factors + f] */
+    const double *specific; /* n, >= 0 */
 } keel_qp_problem;
 
 typedef enum keel_qp_outcome {
@@ -105,6 +115,11 @@ typedef struct keel_qp_answer {
 
 /* Room for problems up to n_max x m_max (1..KEEL_QP_N_MAX, 0..KEEL_QP_M_MAX); NULL out of range. */
 KEEL_MUST_CHECK keel_qp *keel_qp_new(int n_max, int m_max);
+/* Room for S in factor form only, up to KEEL_QP_FACTOR_N_MAX variables and KEEL_QP_FACTORS_MAX
+ * factors: n (factors + m) numbers instead of n^2. What pivoting and repair do not settle, an
+ * infeasible problem too, is solved with all of S up to KEEL_QP_N_MAX variables, and ends in
+ * ITERATION_LIMIT beyond. */
+KEEL_MUST_CHECK keel_qp *keel_qp_new_factors(int n_max, int m_max, int factors_max);
 void keel_qp_free(keel_qp **qp);
 
 /* Solve, starting from the status of the last call when n and m are the same.
@@ -113,7 +128,8 @@ void keel_qp_free(keel_qp **qp);
  *                    row_lo > row_hi, a slope of a kink below 0
  *   KEEL_ENONFINITE  a number that is not finite; -INFINITY in a lower and INFINITY in an upper
  *                    side are allowed and mean no bound
- * Cost: warm and sparse O(k^3 + n k) for k free variables; cold O(n^3). */
+ * Cost: warm and sparse O(k^3 + n k) for k free variables, cold O(n^3); with f factors O(n f + k f^2)
+ * a step (M. Woodbury, Inverting modified matrices, 1950). */
 KEEL_MUST_CHECK keel_status keel_qp_solve(keel_qp *qp, const keel_qp_problem *problem,
                                           keel_qp_answer *answer);
 

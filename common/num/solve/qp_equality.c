@@ -4,10 +4,10 @@
  *     A_RF x_F           = b_R - A_RB x_B
  *
  * With S_FF = L L', V = L^-1 A_RF' and v = L^-1 (first right-hand side) this is
- * V'V y = V'v - b and x_F = L'^-1 (v - V y). V'V is factored row by row, so that a row the ones
+ * V'V y = V'v - b and x_F = L'^-1 (v - V y). Where S is in factor form there is no L: V and v are
+ * then whole, S_FF^-1 of the same, A_RF V y = A_RF v - b and x_F = v - V y. V'V is factored row by row, so that a row the ones
  * before it imply is found and left out; equalities come first, so that they are kept.
  */
-#include "common/num/la/chol.h"
 #include "common/num/la/la.h"
 #include "common/num/solve/qp_internal.h"
 
@@ -90,6 +90,21 @@ static double held_side(const keel_qp *qp, int r)
     return qp->status[r] > 0 || qp_is_fixed(qp, r) ? qp->hi[r] : qp->lo[r];
 }
 
+/* A_RF S_FF^-1 A_RF', its lower triangle: V'V, or with V whole from the raw columns. */
+static void multiply_rows(keel_qp *qp)
+{
+    const int rows = qp->held_n;
+    const size_t k = (size_t)qp->free_n;
+    if (!qp_has_factors(qp)) {
+        keel_la_gram(qp->free_n, rows, qp->columns, qp->gram);
+        return;
+    }
+    for (int j = 0; j < rows; j++)
+        for (int i = j; i < rows; i++)
+            qp->gram[(size_t)j * (size_t)rows + (size_t)i] =
+                keel_la_dot(qp->free_n, qp->raw + (size_t)i * k, qp->columns + (size_t)j * k);
+}
+
 qp_step qp_factor(keel_qp *qp)
 {
     const int k = qp->free_n = pick_free(qp), rows = qp->held_n = pick_rows(qp);
@@ -99,11 +114,12 @@ qp_step qp_factor(keel_qp *qp)
         for (int j = 0; j < k; j++)
             column[j] = row[qp->pick[j]];
     }
-    qp_block(qp, k, qp->block);
-    if (keel_chol_factor(k, qp->block, k, QP_PIVOT_MIN) != KEEL_CHOL_FACTORED)
+    if (!qp_factor_free(qp))
         return QP_STEP_SINGULAR;
-    keel_tri_solve(k, rows, qp->block, k, qp->columns, k);
-    keel_la_gram(k, rows, qp->columns, qp->gram);
+    if (qp_has_factors(qp))
+        memcpy(qp->raw, qp->columns, (size_t)k * (size_t)rows * sizeof *qp->raw);
+    qp_forward(qp, rows, qp->columns);
+    multiply_rows(qp);
     factor_rows(rows, qp->gram);
     return QP_STEP_DONE;
 }
@@ -119,12 +135,13 @@ static void solve_factored(keel_qp *qp)
 {
     const int k = qp->free_n, rows = qp->held_n;
     const keel_la_matrix columns = {k, rows, qp->columns, k};
+    const keel_la_matrix raw = {k, rows, qp->raw, k};
     double *v = last_column(qp);
-    keel_tri_solve(k, 1, qp->block, k, v, k);
-    keel_la_matvec_t(columns, 1, v, -1, qp->rhs);
+    qp_forward(qp, 1, v);
+    keel_la_matvec_t(qp_has_factors(qp) ? raw : columns, 1, v, -1, qp->rhs);
     solve_rows(rows, qp->gram, qp->rhs);
     keel_la_matvec(columns, -1, qp->rhs, 1, v);
-    keel_tri_solve_t(k, 1, qp->block, k, v, k);
+    qp_backward(qp, v);
 }
 
 /* What the system still lacks, as right-hand sides; the largest, scaled. */

@@ -56,23 +56,44 @@ struct keel_qp {
     int *pick, *row_pick; /* free variables (n), rows held (m), as last factored */
     int free_n, held_n;
     int *scratch;    /* n */
-    double *block;   /* n x n: free block, or J of the dual method */
+    double *block;   /* n x n: free block, or J of the dual method; factor form: E, k x factors */
     double *columns; /* n x (m + 1) */
     double *gram;    /* m x m */
     double *rhs;     /* m */
     double *dx, *dy; /* n, m: what a solve adds to x and y */
     double *effect;  /* n: S dx */
 
-    double *triangle; /* n x n: R of the dual method */
+    int factors_max; /* 0: S is packed */
+    double *raw;     /* n x m: columns as they were, factor form */
+    double *inner;   /* factors x factors: I + E'E, its Cholesky factor */
+    double *inverse; /* n: 1 / sqrt of the specific variances that are free */
+    double *along;   /* factors */
+    keel_qp *dense;  /* factor form, up to KEEL_QP_N_MAX variables: what the steps did not settle */
+    double *packed;  /* n(n+1)/2: S for it */
+    double *triangle; /* n x n: R of the dual method; NULL in factor form */
     double *work;     /* 4 n + m + 1: vectors of the dual methods */
     int *active;      /* n: what the columns of R are */
     int *position;    /* n: index among the variables that can move, or -1 */
     bool *ignored;    /* m + n: missed by less than the tolerance and past mending */
 };
 
-/* y = (S + dI) x, and the lower triangle of S + dI at pick[0..k). */
+/* y = (S + dI) x; the largest diagonal of S; the lower triangle of S + dI at pick[0..k), not in
+ * factor form. */
 void qp_times(keel_qp *qp, const double *x, double *y);
+double qp_largest_diagonal(const keel_qp *qp);
 void qp_block(keel_qp *qp, int k, double *block);
+
+static inline bool qp_has_factors(const keel_qp *qp)
+{
+    return qp->p.s == NULL;
+}
+
+/* Factor S + dI of pick[0..free_n); false: it has no factor. */
+bool qp_factor_free(keel_qp *qp);
+/* B = L^-1 B of that factor; in factor form B = (S + dI)^-1 B, and what is to be done on the way
+ * back is nothing. */
+void qp_forward(keel_qp *qp, int nrhs, double *b);
+void qp_backward(keel_qp *qp, double *b);
 
 /* fmax without the call it costs on the hot path; no NaN gets here. */
 static inline double qp_larger(double a, double b)

@@ -3,8 +3,6 @@
  * Only kinks strictly inside the bounds count; what lies at or beyond a bound adds its slope to the
  * variable as a whole. Piece p of a variable with k kinks inside is between the p-th and the next,
  * bounds at the ends. */
-#include "common/num/la/la.h"
-#include "common/num/la/sym.h"
 #include "common/num/solve/qp_internal.h"
 
 #include <math.h>
@@ -138,51 +136,4 @@ double qp_objective(const keel_qp *qp, double quadratic)
         }
     }
     return objective;
-}
-
-/* Columns of what is not 0; from a third of them on the whole triangle is cheaper. */
-static void times_square(const keel_qp *qp, const double *x, double *y)
-{
-    const int n = qp->n;
-    int held = 0;
-    for (int i = 0; i < n; i++)
-        held += x[i] != 0; /* exact: a bound at zero contributes nothing */
-    if (3 * held > n) {
-        keel_la_symmetric(n, qp->p.square, x, y);
-        return;
-    }
-    memset(y, 0, (size_t)n * sizeof *y);
-    for (int j = 0; j < n; j++)
-        if (x[j] != 0) /* exact, as above */
-            keel_la_add_scaled(n, x[j], qp->p.square + (size_t)j * (size_t)n, y);
-}
-
-void qp_times(keel_qp *qp, const double *x, double *y)
-{
-    if (qp->p.square != NULL)
-        times_square(qp, x, y);
-    else
-        keel_sym_matvec(qp->n, qp->p.s, x, y, qp->scratch);
-    for (int i = 0; i < qp->n && qp->prox > 0; i++)
-        y[i] += qp->prox * x[i];
-}
-
-static void block_of_square(const keel_qp *qp, int k, double *block)
-{
-    for (int j = 0; j < k; j++) {
-        const double *column = qp->p.square + (size_t)qp->pick[j] * (size_t)qp->n;
-        double *to = block + (size_t)j * (size_t)k;
-        for (int i = j; i < k; i++)
-            to[i] = column[qp->pick[i]];
-    }
-}
-
-void qp_block(keel_qp *qp, int k, double *block)
-{
-    if (qp->p.square != NULL)
-        block_of_square(qp, k, block);
-    else
-        keel_sym_block(qp->n, qp->p.s, qp->pick, k, block);
-    for (int j = 0; j < k && qp->prox > 0; j++)
-        block[(size_t)j * (size_t)k + (size_t)j] += qp->prox;
 }

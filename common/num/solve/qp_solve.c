@@ -2,7 +2,6 @@
  * proximal points where S is singular, and from piece to piece where there are kinks. */
 #include "common/num/la/chol.h"
 #include "common/num/la/la.h"
-#include "common/num/la/sym.h"
 #include "common/num/solve/qp_internal.h"
 
 #include <math.h>
@@ -46,7 +45,7 @@ static bool solve_near(keel_qp *qp, keel_qp_answer *answer)
 static qp_step solve_cold(keel_qp *qp, keel_qp_answer *answer, bool *certified)
 {
     memset(qp->status, 0, (size_t)(qp->m + qp->n));
-    if (qp->p.checked && qp->n >= GUESS_N_MIN) {
+    if ((qp->p.checked || qp_has_factors(qp)) && qp->n >= GUESS_N_MIN) {
         qp_guess(qp);
         *certified = solve_near(qp, answer);
         if (*certified)
@@ -56,6 +55,8 @@ static qp_step solve_cold(keel_qp *qp, keel_qp_answer *answer, bool *certified)
     *certified = solve_near(qp, answer);
     if (*certified)
         return QP_STEP_DONE;
+    if (qp_has_factors(qp))
+        return QP_STEP_UNSETTLED;
     qp_step step = qp_dual_active_set(qp);
     if (step == QP_STEP_CONFLICT || step == QP_STEP_SINGULAR)
         return step;
@@ -89,18 +90,12 @@ static keel_qp_outcome solve_boxed(keel_qp *qp, keel_qp_answer *answer)
 
 /* ---- a singular S ---- */
 
-static double largest_diagonal(const keel_qp *qp)
-{
-    double largest = 0;
-    for (int i = 0; i < qp->n; i++)
-        largest = qp_larger(largest, qp->p.s[keel_sym_at(qp->n, i, i)]);
-    return largest;
-}
-
 static bool is_semidefinite(keel_qp *qp)
 {
-    const double largest = largest_diagonal(qp);
+    const double largest = qp_largest_diagonal(qp);
     int k = 0;
+    if (qp_has_factors(qp)) /* by construction */
+        return true;
     qp->prox = largest > 0 ? SEMIDEFINITE * largest : 1;
     for (int i = 0; i < qp->n; i++) {
         if (qp->p.lower[i] < qp->p.upper[i]) /* what cannot move does not matter */
@@ -133,7 +128,7 @@ static bool exact_near(keel_qp *qp, keel_qp_answer *answer, bool with_kinks)
 
 static keel_qp_outcome solve_proximal(keel_qp *qp, keel_qp_answer *answer, bool with_kinks)
 {
-    const double largest = largest_diagonal(qp);
+    const double largest = qp_largest_diagonal(qp);
     const double unit = largest > 0 ? largest : qp->scale > 0 ? qp->scale : 1;
     double residual = HUGE_VAL, term = PROX;
     if (!is_semidefinite(qp))

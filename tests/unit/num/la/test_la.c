@@ -52,6 +52,23 @@ Test(la, gram_and_dot)
     keel_la_add_scaled(0, 1, v, g);
 }
 
+Test(la, gram_between_two)
+{
+    const double v[6] = {1, 2, 3, 4, 5, 6}, w[3] = {1, 0, -1};
+    double g[2] = {9, 9};
+    keel_la_init();
+    keel_la_gram_between(3, 2, 1, v, w, g);
+    cr_assert_float_eq(g[0], -2, 0);
+    cr_assert_float_eq(g[1], -2, 0);
+    keel_la_gram_between(3, 1, 2, w, v, g);
+    cr_assert_float_eq(g[1], -2, 0);
+    keel_la_gram_between(0, 1, 2, w, v, g); /* an empty sum is 0 */
+    cr_assert_float_eq(g[1], 0, 0);
+    g[0] = 7;
+    keel_la_gram_between(3, 0, 1, v, w, g);
+    cr_assert_float_eq(g[0], 7, 0);
+}
+
 Test(la, empty_shapes_do_nothing)
 {
     double y[1] = {5};
