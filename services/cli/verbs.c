@@ -249,8 +249,11 @@ static const keel_option optimize_options[] = {
      "equal_weight, inverse_volatility, min_variance (the default), mean_variance, target_return, "
      "target_risk, max_sharpe"},
     {KEEL_OPTION_COUNT, "window", 0, "N", NULL, 2, 10000000, "only the newest N bars"},
-    {KEEL_OPTION_TEXT, "cov", 0, "ESTIMATOR", NULL, 0, 0, "of the covariance (default sample)"},
-    {KEEL_OPTION_TEXT, "mu", 0, "ESTIMATOR", NULL, 0, 0, "of the mean (default sample)"},
+    {KEEL_OPTION_TEXT, "cov", 0, "ESTIMATOR", NULL, 0, 0,
+     "of the covariance: sample (the default), ewma, semi, ledoit_wolf_identity, "
+     "ledoit_wolf_constant_correlation, ledoit_wolf_single_factor, oas, denoised, gerber"},
+    {KEEL_OPTION_TEXT, "mu", 0, "ESTIMATOR", NULL, 0, 0,
+     "of the mean: sample (the default), ewma, capm, james_stein"},
     {KEEL_OPTION_TEXT, "lo", 0, "X", NULL, 0, 0, "least weight of each asset (default 0)"},
     {KEEL_OPTION_TEXT, "hi", 0, "X", NULL, 0, 0, "largest weight of each asset (default 1)"},
     {KEEL_OPTION_TEXT, "group", 0, "FILE", NULL, 0, 0, "lines asset,group: names for constraints"},

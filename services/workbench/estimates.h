@@ -1,8 +1,6 @@
 /* estimates.h - mean and covariance of bars, by the name of an estimator.
  *
- * ROOM     services/workbench.
- * MODEL    sample   mean 1/T sum r_t; covariance 1/(T-1) sum (r_t - m)(r_t - m)'
- * MEMORY   scratch of the size of the returns, for the call.
+ * ROOM     services/workbench. Estimators: common/num/stats/covariance.h and expected.h.
  * THREADS  any, after keel_la_init.
  */
 #ifndef KEEL_SERVICES_WORKBENCH_ESTIMATES_H
@@ -10,11 +8,13 @@
 
 #include "services/workbench/bars.h"
 
-/* mean[n] of the bars. KEEL_EUNKNOWN with *err: no estimator of this name, and the nearest. */
+/* mean[n] of the bars; "sample" is "mean", the arithmetic one; risk_free is of capm. Refused with
+ * *err: KEEL_EUNKNOWN no estimator of this name, and the nearest; else what the estimator says of
+ * the bars. */
 KEEL_MUST_CHECK keel_status keel_estimate_mean(const char *name, const keel_bars *bars,
-                                               double *mean, keel_err *err);
+                                               double risk_free, double *mean, keel_err *err);
 
-/* covariance: packed, n(n+1)/2. KEEL_EUNKNOWN as above. Cost n^2 T. */
+/* covariance: packed, n(n+1)/2. As above. */
 KEEL_MUST_CHECK keel_status keel_estimate_covariance(const char *name, const keel_bars *bars,
                                                      double *covariance, keel_err *err);
 

@@ -182,8 +182,9 @@ static keel_status add_estimates(const keel_workbench_options *o, const keel_bar
     const size_t n = (size_t)bars->n;
     double *mean = keel_xcalloc(n, sizeof *mean);
     double *covariance = keel_xcalloc(keel_sym_len(bars->n), sizeof *covariance);
+    const double risk_free = json_number_value(json_object_get(o->numbers, "risk_free"));
     const char *mu = o->mu != NULL ? o->mu : "sample", *cov = o->cov != NULL ? o->cov : "sample";
-    keel_status status = keel_estimate_mean(mu, bars, mean, err);
+    keel_status status = keel_estimate_mean(mu, bars, risk_free, mean, err);
     if (status == KEEL_OK)
         status = keel_estimate_covariance(cov, bars, covariance, err);
     if (status == KEEL_OK) {

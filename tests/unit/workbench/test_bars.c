@@ -5,6 +5,8 @@
 
 #include "common/base/timefmt.h"
 #include "common/num/la/la.h"
+#include "common/num/stats/covariance.h"
+#include "common/num/stats/expected.h"
 
 #include <criterion/criterion.h>
 #include <math.h>
@@ -140,14 +142,53 @@ Test(estimates, sample)
     cr_assert_eq(read_text("date,A,B\n2026-01-01,1,2\n2026-01-02,2,4\n2026-01-03,6,0\n", false, 0,
                            &bars, &err),
                  KEEL_OK);
-    cr_assert_eq(keel_estimate_mean("sample", &bars, mean, &err), KEEL_OK);
+    cr_assert_eq(keel_estimate_mean("sample", &bars, 0, mean, &err), KEEL_OK);
     cr_assert_eq(keel_estimate_covariance("sample", &bars, covariance, &err), KEEL_OK);
     cr_assert(mean[0] == 3 && mean[1] == 2);
     cr_assert(fabs(covariance[0] - 7) < 1e-14 && fabs(covariance[1] + 4) < 1e-14 &&
               fabs(covariance[2] - 4) < 1e-14);
     cr_assert_eq(keel_estimate_covariance("smaple", &bars, covariance, &err), KEEL_EUNKNOWN);
     cr_assert_str_eq(err.text, "--cov smaple: no such estimator; did you mean 'sample'?");
-    cr_assert_eq(keel_estimate_mean("x", &bars, mean, &err), KEEL_EUNKNOWN);
+    cr_assert_eq(keel_estimate_mean("xyzzy", &bars, 0, mean, &err), KEEL_EUNKNOWN);
+    cr_assert_not_null(strstr(err.text, "there are mean, ewma, capm, james_stein"), "%s", err.text);
+    cr_assert_eq(keel_estimate_mean("james_stein", &bars, 0, mean, &err), KEEL_EUNAVAIL);
+    cr_assert_eq(strncmp(err.text, "--mu james_stein: ", 18), 0, "%s", err.text);
+    keel_bars_free(&bars);
+}
+
+/* Every estimator of the library is there by its name, and none is the same as another. */
+Test(estimates, all)
+{
+    enum { N = 4, T = 60 };
+    char text[8192];
+    size_t len = (size_t)sprintf(text, "time,A,B,C,D\n");
+    double found[KEEL_COVARIANCE_COUNT][N * (N + 1) / 2];
+    keel_bars bars;
+    keel_err err = {.text = ""};
+    keel_la_init();
+    for (int t = 0; t < T; t++)
+        len += (size_t)sprintf(text + len, "2026-01-%02dT%02d:00Z,%.6f,%.6f,%.6f,%.6f\n",
+                               t / 24 + 1, t % 24, sin(t), cos(1.7 * t) + 0.4 * sin(t),
+                               sin(2.9 * t + 1), cos(0.3 * t) - 0.2 * sin(t));
+    cr_assert_eq(read_text(text, false, 0, &bars, &err), KEEL_OK, "%s", err.text);
+    for (int k = 0; k < (int)KEEL_COVARIANCE_COUNT; k++) {
+        const char *name = keel_covariance_name((keel_covariance_estimator)k);
+        cr_assert_eq(keel_estimate_covariance(name, &bars, found[k], &err), KEEL_OK, "%s: %s", name,
+                     err.text);
+        for (int j = 0; j < k; j++)
+            cr_expect_arr_neq(found[j], found[k], sizeof found[k], "%s", name);
+    }
+    for (int k = 0; k < (int)KEEL_EXPECTED_COUNT; k++) {
+        const char *name = keel_expected_name((keel_expected_estimator)k);
+        cr_expect_eq(keel_estimate_mean(name, &bars, 0, found[0], &err), KEEL_OK, "%s: %s", name,
+                     err.text);
+    }
+    /* betas have the mean 1: the riskless return moves single assets, not their mean */
+    cr_assert_eq(keel_estimate_mean("capm", &bars, 0.5, found[0], &err), KEEL_OK);
+    cr_assert_eq(keel_estimate_mean("capm", &bars, 0, found[1], &err), KEEL_OK);
+    cr_expect(fabs(found[0][0] + found[0][1] + found[0][2] + found[0][3] - found[1][0] -
+                   found[1][1] - found[1][2] - found[1][3]) < 1e-12);
+    cr_expect_neq(found[0][0], found[1][0]);
     keel_bars_free(&bars);
 }
 
