@@ -14,7 +14,6 @@
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 
 enum { N_MAX = 500, ROWS = 11, BARS = 200, HISTORY = 750 };
 
@@ -89,23 +88,11 @@ static void make(market *mk, int n)
         add_row(mk, 1, 1.0 / HISTORY);
 }
 
-static int by_size(const void *a, const void *b)
-{
-    const double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
-static double now_us(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec * 1e6 + (double)t.tv_nsec * 1e-3;
-}
-
 static void run(market *mk, bool warm, bool square, int bars)
 {
     keel_qp *qp = keel_qp_new(mk->n, ROWS);
-    double us[BARS], worst = 0;
+    bench_samples us = {0};
+    double worst = 0;
     int iterations = 0, held = 0;
     const keel_qp_problem p = {.n = mk->n,
                                .m = mk->sectors + 1,
@@ -124,28 +111,29 @@ static void run(market *mk, bool warm, bool square, int bars)
         shrink(mk);
         if (!warm)
             keel_qp_reset(qp);
-        const double from = now_us();
+        const int64_t from = bench_mono_ns();
         if (keel_qp_solve(qp, &p, &out) != KEEL_OK || out.outcome != KEEL_QP_OPTIMAL) {
             fprintf(stderr, "n %d: outcome %d\n", mk->n, (int)out.outcome);
             exit(1);
         }
-        const double took = now_us() - from;
+        const double took = 1e-3 * (double)(bench_mono_ns() - from);
         worst = fmax(worst, fmax(out.primal_residual, fmax(out.dual_residual, out.gap)));
         if (bar < 0)
             continue;
-        us[bar] = took;
+        bench_add(&us, took);
         iterations += out.iterations;
         held = 0;
         for (int i = 0; i < mk->n; i++)
             held += out.x[i] > 0;
     }
-    qsort(us, (size_t)bars, sizeof us[0], by_size);
     printf("{\"bench\": \"qp\", \"n\": %d, \"m\": %d, \"start\": \"%s\", \"shape\": \"%s\", "
            "\"bars\": %d, \"held\": %d, "
            "\"p50_us\": %.1f, \"p99_us\": %.1f, \"max_us\": %.1f, \"steps\": %.2f, "
            "\"worst_residual\": %.1e}\n",
            mk->n, mk->sectors + 1, warm ? "warm" : "cold", square ? "square" : "packed", bars, held,
-           us[bars / 2], us[bars * 99 / 100], us[bars - 1], (double)iterations / bars, worst);
+           bench_quantile(&us, 0.5), bench_quantile(&us, 0.99), bench_quantile(&us, 1),
+           (double)iterations / bars, worst);
+    bench_free(&us);
     keel_qp_free(&qp);
 }
 

@@ -191,7 +191,7 @@ static void take_problem(keel_qp *qp, const keel_qp_problem *p)
         qp->piece[i] = qp->piece[i] > p->kinks_n ? (signed char)p->kinks_n : qp->piece[i];
 }
 
-/* What pivoting in factor form did not settle: all of S, by the steps that have a proof of ending. */
+/* What pivoting in factor form did not settle: all of S, by the steps that have a proof of end. */
 static keel_status solve_dense(keel_qp *qp, const keel_qp_problem *problem, keel_qp_answer *answer)
 {
     keel_qp_problem whole = *problem;

@@ -11,9 +11,9 @@
  *          row_lo = row_hi is an equality.
  *          Scaled units: s = the larger of the largest diagonal of S and the largest |c|, and
  *          X = max(1, largest |x|). Residuals are divided by what they are sums of, so that they
- *          are dimensionless (docs/methods/quadratic-programs.md has each definition); OPTIMAL is claimed
- *          only when primal residual, dual residual and gap recomputed from the returned numbers
- *          are all <= KEEL_QP_TOLERANCE.
+ *          are dimensionless (docs/methods/quadratic-programs.md has each definition); OPTIMAL is
+ *          claimed only when primal residual, dual residual and gap recomputed from the returned
+ *          numbers are all <= KEEL_QP_TOLERANCE.
  *          From the status of the last answer: block principal pivoting on the free block (Kunisch
  *          and Rendl, An infeasible active set method for quadratic problems with simple bounds,
  *          SIAM J. Optim. 14, 2003) while it lowers the number of wrong entries; then dual steps
@@ -128,8 +128,8 @@ void keel_qp_free(keel_qp **qp);
  *                    row_lo > row_hi, a slope of a kink below 0
  *   KEEL_ENONFINITE  a number that is not finite; -INFINITY in a lower and INFINITY in an upper
  *                    side are allowed and mean no bound
- * Cost: warm and sparse O(k^3 + n k) for k free variables, cold O(n^3); with f factors O(n f + k f^2)
- * a step (M. Woodbury, Inverting modified matrices, 1950). */
+ * Cost: warm and sparse O(k^3 + n k) for k free variables, cold O(n^3); with f factors
+ * O(n f + k f^2) a step (M. Woodbury, Inverting modified matrices, 1950). */
 KEEL_MUST_CHECK keel_status keel_qp_solve(keel_qp *qp, const keel_qp_problem *problem,
                                           keel_qp_answer *answer);
 

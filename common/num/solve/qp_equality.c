@@ -5,8 +5,9 @@
  *
  * With S_FF = L L', V = L^-1 A_RF' and v = L^-1 (first right-hand side) this is
  * V'V y = V'v - b and x_F = L'^-1 (v - V y). Where S is in factor form there is no L: V and v are
- * then whole, S_FF^-1 of the same, A_RF V y = A_RF v - b and x_F = v - V y. V'V is factored row by row, so that a row the ones
- * before it imply is found and left out; equalities come first, so that they are kept.
+ * then whole, S_FF^-1 of the same, A_RF V y = A_RF v - b and x_F = v - V y. V'V is factored row by
+ * row, so that a row the ones before it imply is found and left out; equalities come first, so that
+ * they are kept.
  */
 #include "common/num/la/la.h"
 #include "common/num/solve/qp_internal.h"

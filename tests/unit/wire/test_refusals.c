@@ -166,7 +166,7 @@ Test(refusals, allocations)
     PUT(capital_proposal,
         (shares[0] = x.shares[0], shares[0].share_frac = -0.1, x.books = 1, x.shares = shares),
         KEEL_ERANGE);
-    PUT(capital_proposal, x.method = (keel_method)5, KEEL_EINVAL);
+    PUT(capital_proposal, x.method = (keel_method)9, KEEL_EINVAL);
     PUT(capital_proposal, x.inputs_n = 9, KEEL_ETOOBIG);
     PUT(capital_proposal, strcpy(x.inputs[0].topic, "v1.row"), KEEL_EINVAL);
     PUT(capital_proposal, x.books = 0, KEEL_EINVAL);
