@@ -1,5 +1,6 @@
 #include "services/workbench/problem_internal.h"
 
+#include "common/num/la/eigen.h"
 #include "common/num/la/la.h"
 #include "common/num/la/sym.h"
 #include "common/num/stats/moments.h"
@@ -242,6 +243,9 @@ keel_status problem_read_covariance(const problem_reading *r)
     keel_sym_unpack(n, packed, square, n);
     r->to->problem.covariance = packed;
     r->to->problem.square = square;
-    r->to->problem.checked = first != sources[0]; /* sums of squares */
+    /* factors and returns are sums of squares; what is no covariance the solver names */
+    r->to->problem.checked =
+        first != sources[0] ||
+        keel_sym_check_semidefinite(n, packed, KEEL_SEMIDEFINITE_TOLERANCE, NULL) == KEEL_OK;
     return KEEL_OK;
 }

@@ -50,13 +50,13 @@ typedef struct keel_problem {
     int n;                    /* 1..KEEL_PROBLEM_N_MAX */
     const double *covariance; /* packed lower triangle by columns, n(n+1)/2; semidefinite */
     const double *square; /* n x n: the same with both triangles; NULL = not to be had. Faster */
-    bool checked;         /* the covariance is known to be finite and semidefinite: then it is
-                               * not looked at again, which takes as long as a solve */
-    const double *mean;   /* n; NULL where the method needs none */
-    const double *lower;  /* n */
-    const double *upper;  /* n */
-    double budget;        /* >= KEEL_NO_BOUND: none, cash may be borrowed or left */
-    int rows_n;           /* 0..KEEL_PROBLEM_ROWS_MAX */
+    bool checked; /* the covariance is known to be finite and semidefinite. Else it is looked at,
+                   * and the solve begins cold for that */
+    const double *mean;  /* n; NULL where the method needs none */
+    const double *lower; /* n */
+    const double *upper; /* n */
+    double budget;       /* >= KEEL_NO_BOUND: none, cash may be borrowed or left */
+    int rows_n;          /* 0..KEEL_PROBLEM_ROWS_MAX */
     const keel_problem_row *rows;
     const double *current;     /* n; NULL = zeros */
     const double *cost;        /* n, >= 0, of each unit of weight traded; NULL = none */

@@ -263,7 +263,7 @@ static keel_problem_outcome solve_form(keel_solver *s, keel_problem_answer *answ
 
 /* ---- along the family ---- */
 
-enum { DOUBLINGS_MAX = 40 };
+enum { STEPS_DOUBT = 10, STEPS_MAX = 30 }; /* each four times as far */
 
 static keel_problem_outcome finish(keel_solver *s, double factor, double objective,
                                    keel_problem_answer *answer)
@@ -321,12 +321,21 @@ static double riskless(const keel_solver *s)
     return 1e-14 * largest;
 }
 
+/* More than the risk-free rate, and by more than rounding. */
+static bool is_excess(const keel_solver *s)
+{
+    double largest = fabs(s->p->risk_free);
+    for (int i = 0; i < s->p->n; i++)
+        largest = fmax(largest, fabs(s->p->mean[i]));
+    return net_return(s) - s->p->risk_free > 1e-12 * largest;
+}
+
 static keel_problem_outcome step_along(keel_solver *s, along *a, double t)
 {
     const keel_problem_outcome outcome = solver_meet(s, 1, t);
     if (outcome != KEEL_PROBLEM_SOLVED)
         return outcome;
-    if (a->f == sharpe_left && s->variance <= riskless(s) && net_return(s) > s->p->risk_free)
+    if (a->f == sharpe_left && s->variance <= riskless(s) && is_excess(s))
         return KEEL_PROBLEM_NO_RISK;
     solver_root_take(&a->root, t, a->f(s, t));
     return outcome;
@@ -344,41 +353,37 @@ static double first_guess(const keel_solver *s)
     return largest > 0 && variance > 0 ? variance / largest : 1;
 }
 
-/* Can anything be expected beyond the risk-free rate, whatever the risk? */
-static bool is_worth_a_risk(keel_solver *s, keel_problem_outcome *outcome)
-{
-    *outcome = solver_meet(s, 0, 1);
-    return *outcome == KEEL_PROBLEM_UNBOUNDED ||
-           (*outcome == KEEL_PROBLEM_SOLVED && net_return(s) > s->p->risk_free);
-}
-
-/* From a point with f > 0 to the root; false: none up to a t at which variance does not count. */
-static keel_problem_outcome search_along(keel_solver *s, along *a, bool *found)
+/* From a point with f > 0 to where it becomes 0 or less, at most `most` times as far. */
+static keel_problem_outcome raise_along(keel_solver *s, along *a, double *t, int most)
 {
     keel_problem_outcome outcome = KEEL_PROBLEM_SOLVED;
-    double t = first_guess(s);
-    *found = false;
-    for (int k = 0; k < DOUBLINGS_MAX && !solver_root_has(&a->root); k++, t *= 4) {
-        outcome = step_along(s, a, t);
+    for (int k = 0; k < most && !solver_root_has(&a->root); k++, *t *= 4) {
+        outcome = step_along(s, a, *t);
         if (outcome != KEEL_PROBLEM_SOLVED)
             return outcome;
     }
-    if (!solver_root_has(&a->root))
-        return outcome;
-    *found = true;
+    return outcome;
+}
+
+static keel_problem_outcome close_in(keel_solver *s, along *a)
+{
+    keel_problem_outcome outcome = KEEL_PROBLEM_SOLVED;
+    double t;
     while (outcome == KEEL_PROBLEM_SOLVED && solver_root_next(&a->root, &t))
         outcome = step_along(s, a, t);
-    if (outcome == KEEL_PROBLEM_SOLVED)
-        outcome = solver_meet(s, 1, solver_root_best(&a->root));
+    t = solver_root_best(&a->root);
+    if (outcome == KEEL_PROBLEM_SOLVED && s->at.t != t)
+        outcome = solver_meet(s, 1, t);
     s->last.t = s->at.t;
     return outcome;
 }
 
+/* What can be expected whatever the risk is another kind of problem, whose answer is no place to go
+ * on from: it is asked for only when the search has gone far without an end. */
 static keel_problem_outcome solve_target_risk(keel_solver *s, keel_problem_answer *answer)
 {
     const double most = s->p->target_risk * s->p->target_risk;
     along a = {.f = risk_left, .root = {.tolerance = 1e-13 * most}};
-    bool found;
     keel_problem_outcome outcome = step_along(s, &a, 0);
     if (outcome != KEEL_PROBLEM_SOLVED)
         return outcome;
@@ -388,35 +393,50 @@ static keel_problem_outcome solve_target_risk(keel_solver *s, keel_problem_answe
         answer->violation = sqrt(s->variance) - s->p->target_risk;
         return KEEL_PROBLEM_INFEASIBLE;
     }
-    const double least = s->variance;
-    outcome = solver_meet(s, 0, 1); /* all that can be expected, if the risk allows it */
-    if (outcome == KEEL_PROBLEM_SOLVED && s->variance <= most)
-        return finish(s, 1, net_return(s), answer);
-    s->variance = least;
-    outcome = search_along(s, &a, &found);
+    double t = first_guess(s);
+    outcome = raise_along(s, &a, &t, STEPS_DOUBT);
+    if (outcome == KEEL_PROBLEM_SOLVED && !solver_root_has(&a.root)) {
+        outcome = solver_meet(s, 0, 1);
+        if (outcome == KEEL_PROBLEM_SOLVED && s->variance <= most)
+            return finish(s, 1, net_return(s), answer);
+        outcome = raise_along(s, &a, &t, STEPS_MAX);
+    }
+    if (outcome == KEEL_PROBLEM_SOLVED && solver_root_has(&a.root))
+        outcome = close_in(s, &a);
     if (outcome != KEEL_PROBLEM_SOLVED)
         return outcome;
     return finish(s, s->at.t > 0 ? 1 / s->at.t : 1, net_return(s), answer);
 }
 
+/* Can anything be expected beyond the risk-free rate? */
+static bool is_worth_a_risk(keel_solver *s, keel_problem_outcome *outcome)
+{
+    *outcome = solver_meet(s, 0, 1);
+    if (*outcome != KEEL_PROBLEM_SOLVED && *outcome != KEEL_PROBLEM_UNBOUNDED)
+        return false;
+    const bool worth = *outcome == KEEL_PROBLEM_UNBOUNDED || is_excess(s);
+    *outcome = worth ? KEEL_PROBLEM_SOLVED : KEEL_PROBLEM_NO_EXCESS_RETURN;
+    return worth;
+}
+
 static keel_problem_outcome solve_max_sharpe(keel_solver *s, keel_problem_answer *answer)
 {
     along a = {.f = sharpe_left};
-    bool found;
-    keel_problem_outcome outcome;
-    if (!is_worth_a_risk(s, &outcome))
-        return outcome == KEEL_PROBLEM_SOLVED ? KEEL_PROBLEM_NO_EXCESS_RETURN : outcome;
-    outcome = step_along(s, &a, 0);
+    keel_problem_outcome outcome = step_along(s, &a, 0);
     if (outcome != KEEL_PROBLEM_SOLVED)
         return outcome;
     a.root.tolerance = 1e-14 * s->variance;
-    outcome = search_along(s, &a, &found);
+    double t = first_guess(s);
+    outcome = raise_along(s, &a, &t, STEPS_DOUBT);
+    if (outcome == KEEL_PROBLEM_SOLVED && !solver_root_has(&a.root) && is_worth_a_risk(s, &outcome))
+        outcome = raise_along(s, &a, &t, STEPS_MAX);
+    if (outcome == KEEL_PROBLEM_SOLVED && solver_root_has(&a.root))
+        outcome = close_in(s, &a);
     if (outcome != KEEL_PROBLEM_SOLVED)
         return outcome;
-    const double excess = net_return(s) - s->p->risk_free;
-    if (!found || !(excess > 0))
+    const double excess = net_return(s) - s->p->risk_free, volatility = sqrt(s->variance);
+    if (!(excess > 0))
         return KEEL_PROBLEM_NO_EXCESS_RETURN;
-    const double volatility = sqrt(s->variance);
     return finish(s, excess / (s->variance * volatility), excess / volatility, answer);
 }
 
@@ -443,6 +463,8 @@ keel_status keel_solver_solve(keel_solver *s, const keel_problem *problem,
     KEEL_TRY(check(s, problem, err));
     memset(answer, 0, sizeof *answer);
     take_problem(s, problem);
+    if (!problem->checked) /* a cold start looks at all of the covariance */
+        keel_qp_reset(s->qp);
     answer->outcome = solve_method(s, answer);
     if (answer->outcome == KEEL_PROBLEM_INFEASIBLE && answer->conflict_n == 0)
         solver_conflict(s, answer);
