@@ -68,8 +68,17 @@ Test(problem_json, defaults)
     cr_assert(p->lower[1] == 0 && p->upper[1] == 1 && p->budget == 1 && p->rows_n == 0);
     cr_assert(p->mean == NULL && p->current == NULL && p->cost == NULL && p->benchmark == NULL);
     cr_assert(p->turnover_max >= KEEL_NO_BOUND && p->tracking_error_max >= KEEL_NO_BOUND);
-    cr_assert(p->square[0] == 1 && p->square[1] == 0 && p->square[3] == 1 && !p->checked);
+    cr_assert(p->square[0] == 1 && p->square[1] == 0 && p->square[3] == 1 && p->checked);
     cr_assert(p->risk_free == 0 && !s.explain && s.id[0] == '\0');
+    keel_stated_free(&s);
+}
+
+/* The solver names what is no covariance: it is read, and not vouched for. */
+Test(problem_json, checks_that_a_covariance_is_one)
+{
+    keel_stated s = must_read("{\"assets\":[\"A\",\"B\"],\"method\":\"min_variance\","
+                              "\"covariance\":[[1,2],[2,1]]}");
+    cr_assert_not(s.problem.checked);
     keel_stated_free(&s);
 }
 
