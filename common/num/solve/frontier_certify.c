@@ -1,0 +1,113 @@
+/* The point itself: moved, corrected, and measured from its own numbers. */
+#include "common/num/la/chol.h"
+#include "common/num/solve/frontier_internal.h"
+
+#include <math.h>
+#include <string.h>
+
+double front_point_size(const keel_frontier *f)
+{
+    double size = 1;
+    for (int i = 0; i < f->n; i++)
+        size = front_larger(size, fabs(f->w[i]));
+    return size;
+}
+
+double front_gradient_size(const keel_frontier *f)
+{
+    return front_larger(f->scale, f->at * f->mean_scale);
+}
+
+void front_refresh(keel_frontier *f)
+{
+    const int n = f->n;
+    memcpy(f->gradient, f->base_gradient, (size_t)n * sizeof *f->gradient);
+    for (int i = 0; i < n; i++) {
+        const double off = f->w[i] - f->base[i];
+        if (off != 0) /* exact: at the lower side */
+            keel_la_add_scaled(n, off, front_column(f, i), f->gradient);
+    }
+    for (int i = 0; i < n; i++)
+        f->d[i] = f->gradient[i] - (f->c_from[i] + f->at * f->c_rate[i]);
+    for (int r = 0; r < f->m; r++)
+        f->row_value[r] = keel_la_dot(n, front_row(f, r), f->w);
+    for (int q = 0; q < f->held_n; q++)
+        keel_la_add_scaled(n, f->y[f->held[q]], front_row(f, f->held[q]), f->d);
+}
+
+/* One step of iterative refinement of the equality problem of the working set. */
+static void correct(keel_frontier *f)
+{
+    const int k = f->free_n;
+    for (int j = 0; j < k; j++)
+        f->force[j] = -f->d[f->free[j]];
+    for (int q = 0; q < f->held_n; q++) {
+        const int r = f->held[q];
+        f->side[q] = (f->status[r] < 0 ? f->lo[r] : f->hi[r]) - f->row_value[r];
+    }
+    keel_tri_solve(k, 1, f->l, f->ld, f->force, f->ld);
+    front_equality(f, f->force, 0, f->side, f->reply, f->multipliers);
+    for (int j = 0; j < k; j++) {
+        const int i = f->free[j];
+        f->w[i] = fmin(fmax(f->w[i] + f->reply[j], f->lo[f->m + i]), f->hi[f->m + i]);
+    }
+    for (int q = 0; q < f->held_n; q++)
+        f->y[f->held[q]] += f->multipliers[q];
+}
+
+void front_advance(keel_frontier *f, double by)
+{
+    f->at += by;
+    for (int r = 0; r < f->m; r++) {
+        f->lo[r] += by * f->lo_rate[r];
+        f->hi[r] += by * f->hi_rate[r];
+        f->row_value[r] += by * f->drow[r];
+    }
+    for (int j = 0; j < f->free_n; j++)
+        f->w[f->free[j]] += by * f->dw[j];
+    for (int q = 0; q < f->held_n; q++)
+        f->y[f->held[q]] += by * f->dy[q];
+    keel_la_add_scaled(f->n, by, f->dd, f->d);
+    correct(f);
+    front_refresh(f);
+}
+
+/* How far the value of a row is past a side. */
+static double missed(const keel_frontier *f, int r, double size)
+{
+    const double lo = f->lo[r], hi = f->hi[r], value = f->row_value[r];
+    const double unit = front_larger(1, f->row_size[r] * size);
+    const double below = isinf(lo) ? 0 : (lo - value) / front_larger(unit, fabs(lo));
+    const double above = isinf(hi) ? 0 : (value - hi) / front_larger(unit, fabs(hi));
+    return front_larger(below, above);
+}
+
+/* A row's multiplier of the wrong sign, or away from its side. */
+static double row_error(const keel_frontier *f, int r, double unit, double size)
+{
+    const double y = f->y[r], side = y > 0 ? f->hi[r] : f->lo[r];
+    if (y == 0) /* exact: set when a row is let go */
+        return 0;
+    if (isinf(side) || (f->turn[r] != 0 && y * f->turn[r] < 0))
+        return fabs(y) * f->row_size[r] / unit;
+    return fabs(y * (f->row_value[r] - side)) / (unit * size);
+}
+
+double front_residual(const keel_frontier *f)
+{
+    const double size = front_point_size(f), unit = front_gradient_size(f) * size;
+    double worst = 0, stationarity = 0;
+    for (int r = 0; r < f->m; r++) {
+        worst = front_larger(worst, missed(f, r, size));
+        worst = front_larger(worst, row_error(f, r, unit, size));
+    }
+    for (int i = 0; i < f->n; i++) {
+        /* d > 0 is the multiplier of a lower side that holds, d < 0 of an upper one */
+        const double lower = f->w[i] - f->lo[f->m + i], upper = f->hi[f->m + i] - f->w[i];
+        const double d = f->d[i];
+        const bool carried = d > 0 ? !(lower > 0) : !(upper > 0);
+        stationarity = front_larger(stationarity, carried ? 0 : fabs(d));
+        worst = front_larger(worst, front_larger(-lower, -upper));
+    }
+    return front_larger(worst, stationarity / unit);
+}

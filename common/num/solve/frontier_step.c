@@ -1,0 +1,302 @@
+/* One step of the walk: where the working set leads, what ends it first, and the change it makes. */
+#include "common/num/solve/frontier_internal.h"
+
+#include <math.h>
+#include <string.h>
+
+/* Share of the terms of a sum below which what is left of it in an exchange is rounding. */
+#define EXCHANGE_NOISE 1e-10
+
+static double side_rate(const keel_frontier *f, int r, int side)
+{
+    return side < 0 ? f->lo_rate[r] : f->hi_rate[r];
+}
+
+/* Rates of what follows from dw and dy. */
+static void follow(keel_frontier *f)
+{
+    double rows = 0, effect = 0;
+    memset(f->dd, 0, (size_t)f->n * sizeof *f->dd);
+    memset(f->drow, 0, (size_t)f->m * sizeof *f->drow);
+    for (int j = 0; j < f->free_n && f->move_size > 0; j++) {
+        const int i = f->free[j];
+        keel_la_add_scaled(f->n, f->dw[j], front_column(f, i), f->dd);
+        for (int r = 0; r < f->m; r++)
+            f->drow[r] += f->dw[j] * front_row(f, r)[i];
+    }
+    for (int i = 0; i < f->n; i++) {
+        effect = front_larger(effect, fabs(f->dd[i]));
+        f->dd[i] -= f->c_rate[i];
+    }
+    for (int q = 0; q < f->held_n; q++) {
+        keel_la_add_scaled(f->n, f->dy[q], front_row(f, f->held[q]), f->dd);
+        rows = front_larger(rows, fabs(f->dy[q]) * f->row_size[f->held[q]]);
+    }
+    f->rate_scale = effect + f->force_size + rows;
+}
+
+bool front_direction(keel_frontier *f)
+{
+    bool sides_move = false;
+    memcpy(f->force, f->carried + (size_t)f->m * (size_t)f->ld,
+           (size_t)f->free_n * sizeof *f->force);
+    for (int q = 0; q < f->held_n; q++) {
+        f->side[q] = side_rate(f, f->held[q], f->status[f->held[q]]);
+        sides_move = sides_move || f->side[q] != 0; /* exact: 0 is what a side at rest has */
+    }
+    front_equality(f, f->force, f->force_size * f->force_size / f->scale,
+                   sides_move ? f->side : NULL, f->dw, f->dy);
+    f->move_size = 0;
+    for (int j = 0; j < f->free_n; j++)
+        f->move_size = front_larger(f->move_size, fabs(f->dw[j]));
+    follow(f);
+    return !(f->move_size > 0);
+}
+
+/* Keep what may come first; the list then holds all that the soonest ties with, and some more. */
+static void consider(keel_frontier *f, front_candidate c)
+{
+    c.slack = front_larger(c.slack, 0);
+    if (c.slack - f->soonest * c.rate > c.tie)
+        return;
+    f->candidates[f->candidates_n++] = c;
+    if (c.slack < f->soonest * c.rate)
+        f->soonest = c.slack / c.rate;
+}
+
+static void begin_search(keel_frontier *f)
+{
+    f->candidates_n = 0;
+    f->soonest = HUGE_VAL;
+}
+
+/* Of those that tie with the soonest the one of the lowest number. */
+static front_event first_of(const keel_frontier *f)
+{
+    front_event event = {-1, 0, f->soonest};
+    for (int q = 0; q < f->candidates_n; q++) {
+        const front_candidate *c = &f->candidates[q];
+        if ((event.k < 0 || c->k < event.k) && c->slack - f->soonest * c->rate <= c->tie) {
+            event.k = c->k;
+            event.to = c->to;
+        }
+    }
+    return event;
+}
+
+/* The sides of k, whose value changes at `rate`; a rate up to `least` is rounding. */
+static void consider_sides(keel_frontier *f, int k, double value, double rate, double least,
+                           double tie)
+{
+    const double lo_rate = k < f->m ? f->lo_rate[k] : 0, hi_rate = k < f->m ? f->hi_rate[k] : 0;
+    if (lo_rate - rate > least && !isinf(f->lo[k]))
+        consider(f, (front_candidate){k, -1, value - f->lo[k], lo_rate - rate, tie});
+    if (rate - hi_rate > least && !isinf(f->hi[k]))
+        consider(f, (front_candidate){k, 1, f->hi[k] - value, rate - hi_rate, tie});
+}
+
+static void consider_rows(keel_frontier *f, double size, double gradient_size)
+{
+    for (int r = 0; r < f->m; r++) {
+        const double moves = fabs(f->lo_rate[r]) + fabs(f->hi_rate[r]);
+        const double least = FRONT_RATE_MIN * (f->row_size[r] * f->move_size + moves);
+        if (f->status[r] == 0)
+            consider_sides(f, r, f->row_value[r], f->drow[r], least,
+                           FRONT_TIE * f->row_size[r] * size);
+    }
+    for (int q = 0; q < f->held_n; q++) {
+        const int r = f->held[q];
+        const double rate = -f->turn[r] * f->dy[q];
+        if (rate * f->row_size[r] > FRONT_RATE_MIN * f->rate_scale)
+            consider(f, (front_candidate){r, 0, f->turn[r] * f->y[r], rate,
+                                          FRONT_TIE * gradient_size / f->row_size[r]});
+    }
+}
+
+static void consider_bounds(keel_frontier *f, double gradient_size)
+{
+    const signed char *turn = f->turn + f->m;
+    const double least = FRONT_RATE_MIN * f->rate_scale, tie = FRONT_TIE * gradient_size;
+    for (int i = 0; i < f->n; i++) {
+        const double rate = turn[i] * f->dd[i];
+        if (rate > least)
+            consider(f, (front_candidate){f->m + i, 0, -turn[i] * f->d[i], rate, tie});
+    }
+}
+
+front_event front_next(keel_frontier *f)
+{
+    const double size = front_point_size(f), gradient_size = front_gradient_size(f) * size;
+    begin_search(f);
+    consider_rows(f, size, gradient_size);
+    for (int j = 0; j < f->free_n; j++) {
+        const int i = f->free[j];
+        consider_sides(f, f->m + i, f->w[i], f->dw[j], FRONT_RATE_MIN * f->move_size,
+                       FRONT_TIE * size);
+    }
+    consider_bounds(f, gradient_size);
+    return first_of(f);
+}
+
+static void set_status(keel_frontier *f, int k, int to)
+{
+    f->status[k] = (signed char)to;
+    f->turn[k] = (signed char)(front_is_fixed(f, k) ? 0 : to);
+    if (k >= f->m && to != 0)
+        f->w[k - f->m] = to < 0 ? f->lo[k] : f->hi[k];
+    if (k < f->m && to == 0)
+        f->y[k] = 0;
+}
+
+/* What was refused for depending on the free block may be let in by a smaller one. */
+static void forgive(keel_frontier *f)
+{
+    for (int i = 0; i < f->n; i++) {
+        const int k = f->m + i;
+        f->turn[k] = front_is_fixed(f, k) ? 0 : f->status[k];
+    }
+}
+
+static void let_go(keel_frontier *f, int k)
+{
+    if (k < f->m) {
+        front_release(f, k);
+        set_status(f, k, 0);
+    } else if (front_enter(f, k - f->m)) {
+        set_status(f, k, 0);
+    } else {
+        f->turn[k] = 0;
+    }
+}
+
+static void take_in(keel_frontier *f, int k, int side)
+{
+    if (k < f->m)
+        front_hold(f, k);
+    else
+        front_leave(f, k - f->m);
+    set_status(f, k, side);
+    forgive(f);
+}
+
+/* multipliers[] says what held rows the normal of k is made of. Rates of all multipliers for one
+ * more unit of that of k, w at rest: y of the held rows in side[], d in dd[]. */
+static void exchange_rates(keel_frontier *f, int k, int side)
+{
+    double size = k < f->m ? f->row_size[k] : 1;
+    memset(f->dd, 0, (size_t)f->n * sizeof *f->dd);
+    if (k < f->m)
+        keel_la_add_scaled(f->n, side, front_row(f, k), f->dd);
+    for (int q = 0; q < f->held_n; q++) {
+        f->side[q] = -side * f->multipliers[q];
+        keel_la_add_scaled(f->n, f->side[q], front_row(f, f->held[q]), f->dd);
+        size += fabs(f->side[q]) * f->row_size[f->held[q]];
+    }
+    f->rate_scale = size;
+}
+
+/* The constraint k depends on those held: one of these has to go for it, the first whose multiplier
+ * comes to nothing while that of k grows. */
+static front_event exchange(keel_frontier *f, int k, int side)
+{
+    const double gradient_size = front_gradient_size(f) * front_point_size(f);
+    const double least = EXCHANGE_NOISE * f->rate_scale;
+    begin_search(f);
+    for (int q = 0; q < f->held_n; q++) {
+        const int r = f->held[q];
+        const double rate = -f->turn[r] * f->side[q];
+        if (rate * f->row_size[r] > least)
+            consider(f, (front_candidate){r, 0, f->turn[r] * f->y[r], rate,
+                                          FRONT_TIE * gradient_size / f->row_size[r]});
+    }
+    for (int i = 0; i < f->n; i++) {
+        const double rate = f->turn[f->m + i] * f->dd[i];
+        if (rate > least)
+            consider(f, (front_candidate){f->m + i, 0, -f->turn[f->m + i] * f->d[i], rate,
+                                          FRONT_TIE * gradient_size});
+    }
+    const front_event out = first_of(f);
+    if (out.k < 0)
+        return out;
+    for (int q = 0; q < f->held_n; q++)
+        f->y[f->held[q]] += out.by * f->side[q];
+    keel_la_add_scaled(f->n, out.by, f->dd, f->d);
+    if (k < f->m)
+        f->y[k] = out.by * side;
+    else
+        f->d[k - f->m] = -out.by * side;
+    return out;
+}
+
+/* Whether the normal of k depends on the rows held, within the free block. A row without a free
+ * variable does: what its carried column then holds is rounding, small against what one variable
+ * would put there. */
+static bool depends(keel_frontier *f, int k)
+{
+    double usual = 0;
+    if (k < f->m) {
+        memcpy(f->force, f->carried + (size_t)k * (size_t)f->ld,
+               (size_t)f->free_n * sizeof *f->force);
+        usual = f->row_size[k] * f->row_size[k] / f->scale;
+    } else {
+        front_unit_force(f, k - f->m, f->force);
+    }
+    const double whole = front_larger(usual, keel_la_dot(f->free_n, f->force, f->force));
+    return front_project(f, f->force, f->multipliers) <= FRONT_ROW_MIN * whole;
+}
+
+front_step front_change(keel_frontier *f, front_event event)
+{
+    f->steps++;
+    if (event.to == 0) {
+        let_go(f, event.k);
+        return FRONT_MOVED;
+    }
+    if (!depends(f, event.k)) {
+        take_in(f, event.k, event.to);
+        return FRONT_MOVED;
+    }
+    exchange_rates(f, event.k, event.to);
+    const front_event out = exchange(f, event.k, event.to);
+    if (out.k < 0)
+        return FRONT_DEAD_END;
+    if (event.k >= f->m) {
+        take_in(f, event.k, event.to);
+        let_go(f, out.k);
+        return FRONT_MOVED;
+    }
+    let_go(f, out.k);
+    if (f->status[out.k] != 0) /* refused: it is put aside, the row is met again */
+        return FRONT_MOVED;
+    take_in(f, event.k, event.to);
+    return FRONT_MOVED;
+}
+
+/* Multiplier times the side it speaks of, at the end of the path; +infinity where there is none. */
+static double side_term(const keel_frontier *f, int k, double multiplier)
+{
+    const bool row = k < f->m;
+    const double lo = row ? f->p.row_lo[k] : f->lo[k], hi = row ? f->p.row_hi[k] : f->hi[k];
+    const double value = multiplier > 0 ? hi : lo;
+    return fabs(value) >= 1e30 ? HUGE_VAL : multiplier * value;
+}
+
+bool front_proves_conflict(keel_frontier *f, front_event event)
+{
+    const double least = EXCHANGE_NOISE * f->rate_scale;
+    double total = side_term(f, event.k, event.to), size = fabs(total);
+    for (int q = 0; q < f->held_n; q++) {
+        const double term = fabs(f->side[q]) * f->row_size[f->held[q]] > least
+                                ? side_term(f, f->held[q], f->side[q])
+                                : 0;
+        total += term;
+        size = front_larger(size, fabs(term));
+    }
+    for (int i = 0; i < f->n; i++) {
+        const bool counts = fabs(f->dd[i]) > least && f->position[i] < 0 && f->m + i != event.k;
+        const double term = counts ? side_term(f, f->m + i, -f->dd[i]) : 0;
+        total += term;
+        size = front_larger(size, fabs(term));
+    }
+    return total < -KEEL_FRONTIER_TOLERANCE * front_larger(1, size);
+}
