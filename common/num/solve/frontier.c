@@ -281,11 +281,13 @@ static keel_frontier_outcome walk_to_foot(keel_frontier *f)
         (void)front_direction(f);
         const front_event event = front_next(f);
         if (event.k < 0 || event.by >= 1 - f->at - FRONT_TIE) {
-            front_advance(f, 1 - f->at);
+            front_move(f, 1 - f->at);
             return KEEL_FRONTIER_WHOLE;
         }
-        if (event.by > 0)
-            front_advance(f, event.by);
+        if (event.by > 0) {
+            front_move(f, event.by);
+            front_settle(f);
+        }
         if (front_change(f, event) == FRONT_DEAD_END)
             return front_proves_conflict(f, event) ? KEEL_FRONTIER_INFEASIBLE
                                                    : KEEL_FRONTIER_STEP_LIMIT;
@@ -308,7 +310,7 @@ static void turn_to_frontier(keel_frontier *f)
     }
     front_recarry(f);
     front_refresh(f);
-    front_advance(f, 0);
+    front_settle(f);
 }
 
 /* Write down where the walk is. A corner on the way of weights that rest, both before and after it,
@@ -326,8 +328,10 @@ static keel_frontier_outcome note_corner(keel_frontier *f, bool flat)
     f->corner_mean[at] = keel_la_dot(f->n, f->p.mean, f->w);
     f->corner_variance[at] = front_larger(0, keel_la_dot(f->n, f->w, f->gradient));
     f->corner_residual[at] = front_residual(f);
-    memcpy(f->corner_w + at * n, f->w, n * sizeof *f->w);
-    for (size_t r = 0; r < m; r++) /* the residual has counted what is cut off here */
+    /* what is cut off here is rounding that the residual has counted */
+    for (size_t i = 0; i < n; i++)
+        f->corner_w[at * n + i] = fmin(fmax(f->w[i], f->lo[m + i]), f->hi[m + i]);
+    for (size_t r = 0; r < m; r++)
         f->corner_y[at * m + r] = f->y[r] * f->turn[r] < 0 ? 0 : f->y[r];
     return f->corner_residual[at] <= KEEL_FRONTIER_TOLERANCE ? KEEL_FRONTIER_WHOLE
                                                              : KEEL_FRONTIER_UNCERTIFIED;
@@ -338,6 +342,28 @@ static bool is_here(const keel_frontier *f, double by)
 {
     return by * f->mean_scale <= FRONT_TIE * front_gradient_size(f) &&
            by * f->move_size <= FRONT_TIE;
+}
+
+/* Go to the event and make its change; the corner is noted where w is exactly on the side it has
+ * come to, but before a variable that is let go can slide. */
+static keel_frontier_outcome pass_corner(keel_frontier *f, front_event event, bool flat)
+{
+    keel_frontier_outcome outcome = KEEL_FRONTIER_WHOLE;
+    front_step step = FRONT_MOVED;
+    const bool stays = is_here(f, event.by);
+    if (!stays)
+        front_move(f, event.by);
+    if (event.to != 0)
+        step = front_change(f, event);
+    if (!stays) {
+        front_settle(f);
+        outcome = note_corner(f, flat);
+    }
+    if (event.to == 0)
+        step = front_change(f, event);
+    if (step == FRONT_DEAD_END)
+        return KEEL_FRONTIER_STEP_LIMIT;
+    return step == FRONT_SLID && outcome == KEEL_FRONTIER_WHOLE ? note_corner(f, false) : outcome;
 }
 
 static keel_frontier_outcome walk_frontier(keel_frontier *f)
@@ -351,12 +377,7 @@ static keel_frontier_outcome walk_frontier(keel_frontier *f)
                 f->corners--;
             return flat ? KEEL_FRONTIER_WHOLE : KEEL_FRONTIER_UNBOUNDED;
         }
-        if (!is_here(f, event.by)) {
-            front_advance(f, event.by);
-            outcome = note_corner(f, flat);
-        }
-        if (front_change(f, event) == FRONT_DEAD_END)
-            return KEEL_FRONTIER_STEP_LIMIT;
+        outcome = pass_corner(f, event, flat);
     }
     return outcome == KEEL_FRONTIER_WHOLE ? KEEL_FRONTIER_STEP_LIMIT : outcome;
 }

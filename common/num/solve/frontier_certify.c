@@ -47,15 +47,13 @@ static void correct(keel_frontier *f)
     }
     keel_tri_solve(k, 1, f->l, f->ld, f->force, f->ld);
     front_equality(f, f->force, 0, f->side, f->reply, f->multipliers);
-    for (int j = 0; j < k; j++) {
-        const int i = f->free[j];
-        f->w[i] = fmin(fmax(f->w[i] + f->reply[j], f->lo[f->m + i]), f->hi[f->m + i]);
-    }
+    for (int j = 0; j < k; j++)
+        f->w[f->free[j]] += f->reply[j];
     for (int q = 0; q < f->held_n; q++)
         f->y[f->held[q]] += f->multipliers[q];
 }
 
-void front_advance(keel_frontier *f, double by)
+void front_move(keel_frontier *f, double by)
 {
     f->at += by;
     for (int r = 0; r < f->m; r++) {
@@ -68,6 +66,10 @@ void front_advance(keel_frontier *f, double by)
     for (int q = 0; q < f->held_n; q++)
         f->y[f->held[q]] += by * f->dy[q];
     keel_la_add_scaled(f->n, by, f->dd, f->d);
+}
+
+void front_settle(keel_frontier *f)
+{
     correct(f);
     front_refresh(f);
 }

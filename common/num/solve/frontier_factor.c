@@ -117,6 +117,17 @@ bool front_enter(keel_frontier *f, int i)
     return append(f, i) || (add_rows_to_block(f) && append(f, i));
 }
 
+void front_slide(keel_frontier *f, int i)
+{
+    block_column(f, i);
+    for (int j = 0; j < f->free_n; j++)
+        f->force[j] = -f->column[j];
+    for (int q = 0; q < f->held_n; q++)
+        f->side[q] = -front_row(f, f->held[q])[i];
+    keel_tri_solve(f->free_n, 1, f->l, f->ld, f->force, f->ld);
+    front_equality(f, f->force, 0, f->side, f->dw, f->dy);
+}
+
 void front_leave(keel_frontier *f, int i)
 {
     const int at = f->position[i];

@@ -29,6 +29,7 @@
 
 typedef enum front_step {
     FRONT_MOVED,    /* the working set has changed, or a refused variable was put aside */
+    FRONT_SLID,     /* so has the point, at the same parameter: two are optimal there */
     FRONT_DEAD_END, /* the new constraint depends on those held and nothing can make room for it */
 } front_step;
 
@@ -132,6 +133,9 @@ void front_leave(keel_frontier *f, int i);
 void front_hold(keel_frontier *f, int r);
 void front_release(keel_frontier *f, int r);
 
+/* dw of the free variables when variable i, which depends on them, moves by 1 at no variance. */
+void front_slide(keel_frontier *f, int i);
+
 /* After c_rate has changed: its carried column again. */
 void front_recarry(keel_frontier *f);
 
@@ -161,8 +165,12 @@ KEEL_MUST_CHECK front_step front_change(keel_frontier *f, front_event event);
  * satisfies all at the end of the path to the foot. */
 bool front_proves_conflict(keel_frontier *f, front_event event);
 
-/* Go `by` along the direction; then w, y corrected once for rounding and all else from nothing. */
-void front_advance(keel_frontier *f, double by);
+/* Go `by` along the direction. */
+void front_move(keel_frontier *f, double by);
+
+/* w and y corrected once for the rounding of the way, in the working set in hand; the rest from
+ * nothing. */
+void front_settle(keel_frontier *f);
 
 /* gradient, row_value and d of the w and y in hand, from nothing. */
 void front_refresh(keel_frontier *f);

@@ -156,13 +156,13 @@ keel_status keel_frontier_max_sharpe(const keel_frontier *f, double risk_free,
         else
             before = middle + 1;
     }
-    if (past == 0 || past > last) {
-        const int end = past == 0 ? 0 : last;
-        const double excess = f->corner_mean[end] - risk_free;
-        write_point(f, end, 0, point, weights);
-        point->found = past == 0    ? KEEL_FRONTIER_RISKLESS
-                       : excess > 0 ? KEEL_FRONTIER_FOUND
-                                    : KEEL_FRONTIER_NO_EXCESS;
+    const bool riskless = past <= last && !(f->corner_variance[past] > 0);
+    if (riskless || past > last) {
+        const bool excess = f->corner_mean[last] > risk_free;
+        write_point(f, riskless ? past : last, 0, point, weights);
+        point->found = riskless ? KEEL_FRONTIER_RISKLESS
+                       : excess ? KEEL_FRONTIER_FOUND
+                                : KEEL_FRONTIER_NO_EXCESS;
         return KEEL_OK;
     }
     /* on a segment variance - t (mean - risk_free) is linear: the squares cancel */

@@ -157,18 +157,6 @@ static void forgive(keel_frontier *f)
     }
 }
 
-static void let_go(keel_frontier *f, int k)
-{
-    if (k < f->m) {
-        front_release(f, k);
-        set_status(f, k, 0);
-    } else if (front_enter(f, k - f->m)) {
-        set_status(f, k, 0);
-    } else {
-        f->turn[k] = 0;
-    }
-}
-
 static void take_in(keel_frontier *f, int k, int side)
 {
     if (k < f->m)
@@ -177,6 +165,66 @@ static void take_in(keel_frontier *f, int k, int side)
         front_leave(f, k - f->m);
     set_status(f, k, side);
     forgive(f);
+}
+
+static bool let_go(keel_frontier *f, int k)
+{
+    if (k < f->m)
+        front_release(f, k);
+    else if (!front_enter(f, k - f->m))
+        return false;
+    set_status(f, k, 0);
+    return true;
+}
+
+/* What stops a slide first; rates in dw and drow, `way` is that of variable i itself. */
+static front_event end_of_slide(keel_frontier *f, int i, int way)
+{
+    const double size = front_point_size(f);
+    begin_search(f);
+    for (int r = 0; r < f->m; r++) {
+        f->drow[r] = way * front_row(f, r)[i];
+        for (int j = 0; j < f->free_n; j++)
+            f->drow[r] += f->dw[j] * front_row(f, r)[f->free[j]];
+        if (f->status[r] == 0)
+            consider_sides(f, r, f->row_value[r], f->drow[r],
+                           EXCHANGE_NOISE * f->row_size[r] * f->move_size,
+                           FRONT_TIE * f->row_size[r] * size);
+    }
+    for (int j = 0; j < f->free_n; j++)
+        consider_sides(f, f->m + f->free[j], f->w[f->free[j]], f->dw[j],
+                       EXCHANGE_NOISE * f->move_size, FRONT_TIE * size);
+    consider_sides(f, f->m + i, f->w[i], way, 0, FRONT_TIE * size);
+    return first_of(f);
+}
+
+/* Variable i would gain but depends on the free block: along it variance does not change, so it
+ * goes as far as the sides allow, and takes the place of the free variable that stops it. */
+static front_step slide(keel_frontier *f, int i)
+{
+    const int k = f->m + i, way = -f->status[k];
+    front_slide(f, i);
+    f->move_size = 1;
+    for (int j = 0; j < f->free_n; j++) {
+        f->dw[j] *= way;
+        f->move_size = front_larger(f->move_size, fabs(f->dw[j]));
+    }
+    const front_event stop = end_of_slide(f, i, way);
+    f->turn[k] = 0; /* put aside, unless it gets the place */
+    if (stop.k < f->m)
+        return FRONT_MOVED;
+    for (int j = 0; j < f->free_n; j++)
+        f->w[f->free[j]] += stop.by * f->dw[j];
+    f->w[i] += stop.by * way;
+    if (stop.k == k) {
+        set_status(f, k, stop.to);
+    } else {
+        take_in(f, stop.k, stop.to);
+        if (!let_go(f, k))
+            f->turn[k] = 0;
+    }
+    front_refresh(f);
+    return stop.by > FRONT_TIE ? FRONT_SLID : FRONT_MOVED;
 }
 
 /* multipliers[] says what held rows the normal of k is made of. Rates of all multipliers for one
@@ -248,10 +296,8 @@ static bool depends(keel_frontier *f, int k)
 front_step front_change(keel_frontier *f, front_event event)
 {
     f->steps++;
-    if (event.to == 0) {
-        let_go(f, event.k);
-        return FRONT_MOVED;
-    }
+    if (event.to == 0)
+        return let_go(f, event.k) ? FRONT_MOVED : slide(f, event.k - f->m);
     if (!depends(f, event.k)) {
         take_in(f, event.k, event.to);
         return FRONT_MOVED;
@@ -260,15 +306,12 @@ front_step front_change(keel_frontier *f, front_event event)
     const front_event out = exchange(f, event.k, event.to);
     if (out.k < 0)
         return FRONT_DEAD_END;
-    if (event.k >= f->m) {
+    if (event.k >= f->m)
         take_in(f, event.k, event.to);
-        let_go(f, out.k);
-        return FRONT_MOVED;
-    }
-    let_go(f, out.k);
-    if (f->status[out.k] != 0) /* refused: it is put aside, the row is met again */
-        return FRONT_MOVED;
-    take_in(f, event.k, event.to);
+    if (!let_go(f, out.k))
+        f->turn[out.k] = 0; /* refused: it is put aside, a row is met again */
+    else if (event.k < f->m)
+        take_in(f, event.k, event.to);
     return FRONT_MOVED;
 }
 
