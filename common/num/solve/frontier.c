@@ -279,15 +279,13 @@ static keel_frontier_outcome walk_to_foot(keel_frontier *f)
 {
     while (may_step(f)) {
         (void)front_direction(f);
-        const front_event event = front_next(f);
+        front_event event = front_next(f);
         if (event.k < 0 || event.by >= 1 - f->at - FRONT_TIE) {
             front_move(f, 1 - f->at);
             return KEEL_FRONTIER_WHOLE;
         }
-        if (event.by > 0) {
-            front_move(f, event.by);
-            front_settle(f);
-        }
+        if (event.by > 0)
+            event = front_approach(f, event);
         if (front_change(f, event) == FRONT_DEAD_END)
             return front_proves_conflict(f, event) ? KEEL_FRONTIER_INFEASIBLE
                                                    : KEEL_FRONTIER_STEP_LIMIT;
@@ -344,23 +342,16 @@ static bool is_here(const keel_frontier *f, double by)
            by * f->move_size <= FRONT_TIE;
 }
 
-/* Go to the event and make its change; the corner is noted where w is exactly on the side it has
- * come to, but before a variable that is let go can slide. */
 static keel_frontier_outcome pass_corner(keel_frontier *f, front_event event, bool flat)
 {
     keel_frontier_outcome outcome = KEEL_FRONTIER_WHOLE;
-    front_step step = FRONT_MOVED;
-    const bool stays = is_here(f, event.by);
-    if (!stays)
-        front_move(f, event.by);
-    if (event.to != 0)
-        step = front_change(f, event);
-    if (!stays) {
-        front_settle(f);
+    if (!is_here(f, event.by)) {
+        event = front_approach(f, event);
+        if (event.k >= f->m && event.to != 0)
+            front_put_on_side(f, event.k - f->m, event.to);
         outcome = note_corner(f, flat);
     }
-    if (event.to == 0)
-        step = front_change(f, event);
+    const front_step step = front_change(f, event);
     if (step == FRONT_DEAD_END)
         return KEEL_FRONTIER_STEP_LIMIT;
     return step == FRONT_SLID && outcome == KEEL_FRONTIER_WHOLE ? note_corner(f, false) : outcome;

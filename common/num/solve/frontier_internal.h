@@ -88,8 +88,9 @@ struct keel_frontier {
     double *coefficients;       /* m + 1 */
     front_candidate *candidates;
     int candidates_n;
-    double soonest;
-    int *scratch; /* n */
+    double soonest, off; /* its step, and how far it is in units of its tie */
+    bool may_go_back;    /* a search may answer with a step below 0 */
+    int *scratch;        /* n */
 
     int corners, steps, start_steps;
     double *corner_t, *corner_mean, *corner_variance, *corner_residual; /* corners_max, t rising */
@@ -157,6 +158,15 @@ bool front_direction(keel_frontier *f);
 
 /* The first change along the direction. */
 front_event front_next(keel_frontier *f);
+
+/* Go there, correct for the rounding of the way, and look again: where the free block is badly
+ * conditioned the event, or another one, is then a little before or behind. Returns the event that
+ * is met. */
+front_event front_approach(keel_frontier *f, front_event event);
+
+/* Put w of variable i exactly on its side, where a step has brought it but for rounding; what follows
+ * from w is told. */
+void front_put_on_side(keel_frontier *f, int i, int to);
 
 /* Make that change at the place reached. */
 KEEL_MUST_CHECK front_step front_change(keel_frontier *f, front_event event);

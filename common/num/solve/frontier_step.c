@@ -1,11 +1,17 @@
 /* One step of the walk: where the working set leads, what ends it first, and the change it makes. */
 #include "common/num/solve/frontier_internal.h"
+#include "common/num/solve/qp.h"
 
 #include <math.h>
 #include <string.h>
 
 /* Share of the terms of a sum below which what is left of it in an exchange is rounding. */
 #define EXCHANGE_NOISE 1e-10
+/* Corrections of a step; each takes off what the rounding of the one before has left. */
+enum { APPROACHES = 4 };
+#define NEAR_ENOUGH 0.03 /* of a tie */
+
+#define PROOF_REACH 1e3 /* weights are of size 1 */
 
 static double side_rate(const keel_frontier *f, int r, int side)
 {
@@ -56,18 +62,22 @@ bool front_direction(keel_frontier *f)
 /* Keep what may come first; the list then holds all that the soonest ties with, and some more. */
 static void consider(keel_frontier *f, front_candidate c)
 {
-    c.slack = front_larger(c.slack, 0);
+    if (!f->may_go_back)
+        c.slack = front_larger(c.slack, 0);
     if (c.slack - f->soonest * c.rate > c.tie)
         return;
     f->candidates[f->candidates_n++] = c;
-    if (c.slack < f->soonest * c.rate)
+    if (c.slack < f->soonest * c.rate) {
         f->soonest = c.slack / c.rate;
+        f->off = fabs(c.slack) / c.tie;
+    }
 }
 
 static void begin_search(keel_frontier *f)
 {
     f->candidates_n = 0;
     f->soonest = HUGE_VAL;
+    f->off = HUGE_VAL;
 }
 
 /* Of those that tie with the soonest the one of the lowest number. */
@@ -124,7 +134,7 @@ static void consider_bounds(keel_frontier *f, double gradient_size)
     }
 }
 
-front_event front_next(keel_frontier *f)
+static front_event search(keel_frontier *f)
 {
     const double size = front_point_size(f), gradient_size = front_gradient_size(f) * size;
     begin_search(f);
@@ -138,12 +148,45 @@ front_event front_next(keel_frontier *f)
     return first_of(f);
 }
 
+front_event front_next(keel_frontier *f)
+{
+    f->may_go_back = false;
+    return search(f);
+}
+
+front_event front_approach(keel_frontier *f, front_event event)
+{
+    front_event now = event;
+    for (int k = 0; k < APPROACHES; k++) {
+        front_move(f, now.by);
+        front_settle(f);
+        f->may_go_back = true;
+        now = search(f);
+        f->may_go_back = false;
+        if (now.k < 0 || f->off <= NEAR_ENOUGH)
+            break;
+    }
+    return now.k < 0 ? event : now;
+}
+
+void front_put_on_side(keel_frontier *f, int i, int to)
+{
+    const double side = to < 0 ? f->lo[f->m + i] : f->hi[f->m + i];
+    const double by = side - f->w[i];
+    f->w[i] = side;
+    if (by == 0) /* exact: nothing to tell */
+        return;
+    keel_la_add_scaled(f->n, by, front_column(f, i), f->d);
+    for (int r = 0; r < f->m; r++)
+        f->row_value[r] += by * front_row(f, r)[i];
+}
+
 static void set_status(keel_frontier *f, int k, int to)
 {
     f->status[k] = (signed char)to;
     f->turn[k] = (signed char)(front_is_fixed(f, k) ? 0 : to);
     if (k >= f->m && to != 0)
-        f->w[k - f->m] = to < 0 ? f->lo[k] : f->hi[k];
+        front_put_on_side(f, k - f->m, to);
     if (k < f->m && to == 0)
         f->y[k] = 0;
 }
@@ -315,29 +358,29 @@ front_step front_change(keel_frontier *f, front_event event)
     return FRONT_MOVED;
 }
 
-/* Multiplier times the side it speaks of, at the end of the path; +infinity where there is none. */
+/* Multiplier times the side it speaks of, at the end of the path. A multiplier without a side can
+ * only be rounding: it is charged with the largest point that is thought of. */
 static double side_term(const keel_frontier *f, int k, double multiplier)
 {
     const bool row = k < f->m;
     const double lo = row ? f->p.row_lo[k] : f->lo[k], hi = row ? f->p.row_hi[k] : f->hi[k];
     const double value = multiplier > 0 ? hi : lo;
-    return fabs(value) >= 1e30 ? HUGE_VAL : multiplier * value;
+    const double reach = PROOF_REACH * (row ? f->row_size[k] : 1);
+    return fabs(value) < KEEL_QP_NO_BOUND ? multiplier * value : fabs(multiplier) * reach;
 }
 
+/* y from the exchange, z = -A'y for every variable: for any w in the bounds and rows
+ * 0 = y'Aw + z'w <= sum of multiplier * its side, which cannot be when the sum is below 0. */
 bool front_proves_conflict(keel_frontier *f, front_event event)
 {
-    const double least = EXCHANGE_NOISE * f->rate_scale;
-    double total = side_term(f, event.k, event.to), size = fabs(total);
+    double total = event.k < f->m ? side_term(f, event.k, event.to) : 0, size = fabs(total);
     for (int q = 0; q < f->held_n; q++) {
-        const double term = fabs(f->side[q]) * f->row_size[f->held[q]] > least
-                                ? side_term(f, f->held[q], f->side[q])
-                                : 0;
+        const double term = side_term(f, f->held[q], f->side[q]);
         total += term;
         size = front_larger(size, fabs(term));
     }
     for (int i = 0; i < f->n; i++) {
-        const bool counts = fabs(f->dd[i]) > least && f->position[i] < 0 && f->m + i != event.k;
-        const double term = counts ? side_term(f, f->m + i, -f->dd[i]) : 0;
+        const double term = side_term(f, f->m + i, -f->dd[i]);
         total += term;
         size = front_larger(size, fabs(term));
     }
