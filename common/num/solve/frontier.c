@@ -31,6 +31,7 @@ static void new_working_set(keel_frontier *f, size_t n, size_t m)
     const size_t ld = (size_t)f->ld;
     f->status = keel_xcalloc(m + n, sizeof *f->status);
     f->turn = keel_xcalloc(m + n, sizeof *f->turn);
+    f->bound_turn = keel_xcalloc(n, sizeof *f->bound_turn);
     f->free = keel_xcalloc(n, sizeof *f->free);
     f->position = keel_xcalloc(n, sizeof *f->position);
     f->held = keel_xcalloc(m, sizeof *f->held);
@@ -133,7 +134,8 @@ void keel_frontier_free(keel_frontier **frontier)
                      f->corner_variance,
                      f->corner_w,
                      f->corner_mean,
-                     f->corner_y};
+                     f->corner_y,
+                     f->bound_turn};
     for (size_t i = 0; i < sizeof owned / sizeof owned[0]; i++)
         keel_free(&owned[i]);
     keel_free(frontier);
@@ -178,7 +180,7 @@ static void take_problem(keel_frontier *f, const keel_frontier_problem *p)
     f->n = n;
     f->m = m;
     f->corners = f->steps = f->start_steps = f->columns_n = 0;
-    f->flat = false;
+    f->flat = f->any_aside = false;
     f->scale = f->mean_scale = 0;
     for (int i = 0; i < n; i++) {
         f->column_at[i] = -1;
@@ -209,6 +211,7 @@ static void place(keel_frontier *f)
         const bool has_lower = !isinf(f->lo[k]), has_upper = !isinf(f->hi[k]);
         f->status[k] = has_lower ? -1 : has_upper ? 1 : 0;
         f->turn[k] = front_is_fixed(f, k) ? 0 : f->status[k];
+        f->bound_turn[i] = f->turn[k];
         f->base[i] = has_lower ? f->lo[k] : 0;
         f->w[i] = has_lower ? f->lo[k] : has_upper ? f->hi[k] : 0;
         f->c_from[i] = f->c_rate[i] = 0;
@@ -308,7 +311,7 @@ static void turn_to_frontier(keel_frontier *f)
     }
     front_recarry(f);
     front_refresh(f);
-    front_settle(f);
+    front_settle(f, (front_event){.k = -1});
 }
 
 /* Write down where the walk is. A corner on the way of weights that rest, both before and after it,
@@ -327,8 +330,11 @@ static keel_frontier_outcome note_corner(keel_frontier *f, bool flat)
     f->corner_variance[at] = front_larger(0, keel_la_dot(f->n, f->w, f->gradient));
     f->corner_residual[at] = front_residual(f);
     /* what is cut off here is rounding that the residual has counted */
-    for (size_t i = 0; i < n; i++)
+    memcpy(f->corner_w + at * n, f->w, n * sizeof *f->w);
+    for (int j = 0; j < f->free_n; j++) {
+        const size_t i = (size_t)f->free[j];
         f->corner_w[at * n + i] = fmin(fmax(f->w[i], f->lo[m + i]), f->hi[m + i]);
+    }
     for (size_t r = 0; r < m; r++)
         f->corner_y[at * m + r] = f->y[r] * f->turn[r] < 0 ? 0 : f->y[r];
     return f->corner_residual[at] <= KEEL_FRONTIER_TOLERANCE ? KEEL_FRONTIER_WHOLE
@@ -347,8 +353,6 @@ static keel_frontier_outcome pass_corner(keel_frontier *f, front_event event, bo
     keel_frontier_outcome outcome = KEEL_FRONTIER_WHOLE;
     if (!is_here(f, event.by)) {
         event = front_approach(f, event);
-        if (event.k >= f->m && event.to != 0)
-            front_put_on_side(f, event.k - f->m, event.to);
         outcome = note_corner(f, flat);
     }
     const front_step step = front_change(f, event);

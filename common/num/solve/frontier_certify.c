@@ -5,14 +5,6 @@
 #include <math.h>
 #include <string.h>
 
-double front_point_size(const keel_frontier *f)
-{
-    double size = 1;
-    for (int i = 0; i < f->n; i++)
-        size = front_larger(size, fabs(f->w[i]));
-    return size;
-}
-
 double front_gradient_size(const keel_frontier *f)
 {
     return front_larger(f->scale, f->at * f->mean_scale);
@@ -21,6 +13,7 @@ double front_gradient_size(const keel_frontier *f)
 void front_refresh(keel_frontier *f)
 {
     const int n = f->n;
+    f->size = front_larger(1, keel_la_largest(n, f->w));
     memcpy(f->gradient, f->base_gradient, (size_t)n * sizeof *f->gradient);
     for (int i = 0; i < n; i++) {
         const double off = f->w[i] - f->base[i];
@@ -68,9 +61,14 @@ void front_move(keel_frontier *f, double by)
     keel_la_add_scaled(f->n, by, f->dd, f->d);
 }
 
-void front_settle(keel_frontier *f)
+void front_settle(keel_frontier *f, front_event event)
 {
     correct(f);
+    if (event.k >= f->m && event.to != 0) {
+        const double side = event.to < 0 ? f->lo[event.k] : f->hi[event.k];
+        double *w = &f->w[event.k - f->m];
+        *w = fabs(*w - side) <= FRONT_NEAR * FRONT_TIE * f->size ? side : *w;
+    }
     front_refresh(f);
 }
 
@@ -97,7 +95,7 @@ static double row_error(const keel_frontier *f, int r, double unit, double size)
 
 double front_residual(const keel_frontier *f)
 {
-    const double size = front_point_size(f), unit = front_gradient_size(f) * size;
+    const double size = f->size, unit = front_gradient_size(f) * size;
     double worst = 0, stationarity = 0;
     for (int r = 0; r < f->m; r++) {
         worst = front_larger(worst, missed(f, r, size));

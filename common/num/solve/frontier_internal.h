@@ -26,6 +26,8 @@
 #define FRONT_RATE_MIN 1e-12
 /* What is this close (scaled) to its side at the end of a step gets there with it. */
 #define FRONT_TIE 1e-12
+/* Part of that which a step may miss its event by before it is corrected. */
+#define FRONT_NEAR 0.03
 
 typedef enum front_step {
     FRONT_MOVED,    /* the working set has changed, or a refused variable was put aside */
@@ -64,6 +66,8 @@ struct keel_frontier {
 
     signed char *status; /* m + n */
     signed char *turn;   /* m + n: status of those whose multiplier may end it, else 0 */
+    double *bound_turn;  /* n: turn of the bounds, in the type of what it is multiplied with */
+    bool any_aside;      /* some turn is 0 because its variable was refused */
     int *free, free_n;   /* variables between their bounds */
     int *position;       /* n: place in free[], or -1 */
     int *held, held_n;   /* rows held, ascending */
@@ -79,6 +83,7 @@ struct keel_frontier {
     double *gradient;             /* n: S w */
     double *d;                    /* n: S w - c + A'y */
     double *row_value;            /* m: A w */
+    double size;                  /* largest |w| or 1 */
     double *dw, *dy, *dd, *drow;  /* how these answer to `at` */
     double rate_scale, move_size; /* size of the terms of dd, largest |dw| */
 
@@ -112,9 +117,6 @@ static inline const double *front_row(const keel_frontier *f, int r)
 {
     return f->p.a + (size_t)r * (size_t)f->n;
 }
-
-/* Largest |w| or 1. */
-double front_point_size(const keel_frontier *f);
 
 /* Size of the terms of a gradient: the s of the header's scaled units. */
 double front_gradient_size(const keel_frontier *f);
@@ -164,10 +166,6 @@ front_event front_next(keel_frontier *f);
  * is met. */
 front_event front_approach(keel_frontier *f, front_event event);
 
-/* Put w of variable i exactly on its side, where a step has brought it but for rounding; what follows
- * from w is told. */
-void front_put_on_side(keel_frontier *f, int i, int to);
-
 /* Make that change at the place reached. */
 KEEL_MUST_CHECK front_step front_change(keel_frontier *f, front_event event);
 
@@ -178,9 +176,9 @@ bool front_proves_conflict(keel_frontier *f, front_event event);
 /* Go `by` along the direction. */
 void front_move(keel_frontier *f, double by);
 
-/* w and y corrected once for the rounding of the way, in the working set in hand; the rest from
- * nothing. */
-void front_settle(keel_frontier *f);
+/* w and y corrected once for the rounding of the way, in the working set in hand, w exactly on the
+ * side that the event brings it to when it is that near; the rest from nothing. */
+void front_settle(keel_frontier *f, front_event event);
 
 /* gradient, row_value and d of the w and y in hand, from nothing. */
 void front_refresh(keel_frontier *f);

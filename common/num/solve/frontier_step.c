@@ -9,7 +9,6 @@
 #define EXCHANGE_NOISE 1e-10
 /* Corrections of a step; each takes off what the rounding of the one before has left. */
 enum { APPROACHES = 4 };
-#define NEAR_ENOUGH 0.03 /* of a tie */
 
 #define PROOF_REACH 1e3 /* weights are of size 1 */
 
@@ -21,7 +20,7 @@ static double side_rate(const keel_frontier *f, int r, int side)
 /* Rates of what follows from dw and dy. */
 static void follow(keel_frontier *f)
 {
-    double rows = 0, effect = 0;
+    double rows = 0;
     memset(f->dd, 0, (size_t)f->n * sizeof *f->dd);
     memset(f->drow, 0, (size_t)f->m * sizeof *f->drow);
     for (int j = 0; j < f->free_n && f->move_size > 0; j++) {
@@ -30,10 +29,8 @@ static void follow(keel_frontier *f)
         for (int r = 0; r < f->m; r++)
             f->drow[r] += f->dw[j] * front_row(f, r)[i];
     }
-    for (int i = 0; i < f->n; i++) {
-        effect = front_larger(effect, fabs(f->dd[i]));
-        f->dd[i] -= f->c_rate[i];
-    }
+    const double effect = keel_la_largest(f->n, f->dd);
+    keel_la_add_scaled(f->n, -1, f->c_rate, f->dd);
     for (int q = 0; q < f->held_n; q++) {
         keel_la_add_scaled(f->n, f->dy[q], front_row(f, f->held[q]), f->dd);
         rows = front_larger(rows, fabs(f->dy[q]) * f->row_size[f->held[q]]);
@@ -123,20 +120,21 @@ static void consider_rows(keel_frontier *f, double size, double gradient_size)
     }
 }
 
+/* Most are far from their turn, which the first comparison settles. */
 static void consider_bounds(keel_frontier *f, double gradient_size)
 {
-    const signed char *turn = f->turn + f->m;
+    const double *d = f->d, *dd = f->dd, *turn = f->bound_turn;
     const double least = FRONT_RATE_MIN * f->rate_scale, tie = FRONT_TIE * gradient_size;
     for (int i = 0; i < f->n; i++) {
-        const double rate = turn[i] * f->dd[i];
-        if (rate > least)
-            consider(f, (front_candidate){f->m + i, 0, -turn[i] * f->d[i], rate, tie});
+        const double rate = turn[i] * dd[i], slack = -turn[i] * d[i];
+        if (slack - f->soonest * rate <= tie && rate > least)
+            consider(f, (front_candidate){f->m + i, 0, slack, rate, tie});
     }
 }
 
 static front_event search(keel_frontier *f)
 {
-    const double size = front_point_size(f), gradient_size = front_gradient_size(f) * size;
+    const double size = f->size, gradient_size = front_gradient_size(f) * size;
     begin_search(f);
     consider_rows(f, size, gradient_size);
     for (int j = 0; j < f->free_n; j++) {
@@ -159,17 +157,19 @@ front_event front_approach(keel_frontier *f, front_event event)
     front_event now = event;
     for (int k = 0; k < APPROACHES; k++) {
         front_move(f, now.by);
-        front_settle(f);
+        front_settle(f, now);
         f->may_go_back = true;
         now = search(f);
         f->may_go_back = false;
-        if (now.k < 0 || f->off <= NEAR_ENOUGH)
+        if (now.k < 0 || f->off <= FRONT_NEAR)
             break;
     }
     return now.k < 0 ? event : now;
 }
 
-void front_put_on_side(keel_frontier *f, int i, int to)
+/* Put w of variable i exactly on its side, where a step has brought it but for rounding; what
+ * follows from w is told, so that the next correction sees it. */
+static void put_on_side(keel_frontier *f, int i, int to)
 {
     const double side = to < 0 ? f->lo[f->m + i] : f->hi[f->m + i];
     const double by = side - f->w[i];
@@ -181,12 +181,26 @@ void front_put_on_side(keel_frontier *f, int i, int to)
         f->row_value[r] += by * front_row(f, r)[i];
 }
 
+/* The multiplier of k may end its status, or not. */
+static void set_turn(keel_frontier *f, int k, int turn)
+{
+    f->turn[k] = (signed char)turn;
+    if (k >= f->m)
+        f->bound_turn[k - f->m] = turn;
+}
+
+static void put_aside(keel_frontier *f, int k)
+{
+    set_turn(f, k, 0);
+    f->any_aside = true;
+}
+
 static void set_status(keel_frontier *f, int k, int to)
 {
     f->status[k] = (signed char)to;
-    f->turn[k] = (signed char)(front_is_fixed(f, k) ? 0 : to);
+    set_turn(f, k, front_is_fixed(f, k) ? 0 : to);
     if (k >= f->m && to != 0)
-        front_put_on_side(f, k - f->m, to);
+        put_on_side(f, k - f->m, to);
     if (k < f->m && to == 0)
         f->y[k] = 0;
 }
@@ -194,10 +208,9 @@ static void set_status(keel_frontier *f, int k, int to)
 /* What was refused for depending on the free block may be let in by a smaller one. */
 static void forgive(keel_frontier *f)
 {
-    for (int i = 0; i < f->n; i++) {
-        const int k = f->m + i;
-        f->turn[k] = front_is_fixed(f, k) ? 0 : f->status[k];
-    }
+    for (int k = f->m; k < f->m + f->n && f->any_aside; k++)
+        set_turn(f, k, front_is_fixed(f, k) ? 0 : f->status[k]);
+    f->any_aside = false;
 }
 
 static void take_in(keel_frontier *f, int k, int side)
@@ -223,7 +236,7 @@ static bool let_go(keel_frontier *f, int k)
 /* What stops a slide first; rates in dw and drow, `way` is that of variable i itself. */
 static front_event end_of_slide(keel_frontier *f, int i, int way)
 {
-    const double size = front_point_size(f);
+    const double size = f->size;
     begin_search(f);
     for (int r = 0; r < f->m; r++) {
         f->drow[r] = way * front_row(f, r)[i];
@@ -253,7 +266,7 @@ static front_step slide(keel_frontier *f, int i)
         f->move_size = front_larger(f->move_size, fabs(f->dw[j]));
     }
     const front_event stop = end_of_slide(f, i, way);
-    f->turn[k] = 0; /* put aside, unless it gets the place */
+    put_aside(f, k); /* unless it gets the place */
     if (stop.k < f->m)
         return FRONT_MOVED;
     for (int j = 0; j < f->free_n; j++)
@@ -264,7 +277,7 @@ static front_step slide(keel_frontier *f, int i)
     } else {
         take_in(f, stop.k, stop.to);
         if (!let_go(f, k))
-            f->turn[k] = 0;
+            put_aside(f, k);
     }
     front_refresh(f);
     return stop.by > FRONT_TIE ? FRONT_SLID : FRONT_MOVED;
@@ -290,7 +303,7 @@ static void exchange_rates(keel_frontier *f, int k, int side)
  * comes to nothing while that of k grows. */
 static front_event exchange(keel_frontier *f, int k, int side)
 {
-    const double gradient_size = front_gradient_size(f) * front_point_size(f);
+    const double gradient_size = front_gradient_size(f) * f->size;
     const double least = EXCHANGE_NOISE * f->rate_scale;
     begin_search(f);
     for (int q = 0; q < f->held_n; q++) {
@@ -352,7 +365,7 @@ front_step front_change(keel_frontier *f, front_event event)
     if (event.k >= f->m)
         take_in(f, event.k, event.to);
     if (!let_go(f, out.k))
-        f->turn[out.k] = 0; /* refused: it is put aside, a row is met again */
+        put_aside(f, out.k); /* refused; a row is met again */
     else if (event.k < f->m)
         take_in(f, event.k, event.to);
     return FRONT_MOVED;
