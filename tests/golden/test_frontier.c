@@ -1,10 +1,11 @@
 /* Exact frontiers against published and independently computed answers: every corner, every point
- * of published frontiers, and the points that are read off (best ratio, target mean
- * and risk, risk tolerance and aversion), for every case of these capabilities in the reference index.
+ * of published frontiers, and the points that are read off (best ratio, target mean and risk, risk
+ * tolerance and aversion), for every case of these capabilities in the reference index.
  * Source: Markowitz (1959); Sharpe, Macro-Investment Analysis; Kwan (2007); Kwan and Yuan (1993);
- * Bailey and Lopez de Prado (2013); Chopra and Ziemba (1993); OR-Library port1, port2 (Chang, Meade,
- * Beasley, Sharaiha 2000); Cesarone, Scozzari, Tardella; fPortfolio and PyPortfolioOpt test suites; computed: cvxopt interior point
- * with an active-set polish. Each case names its own. */
+ * Bailey and Lopez de Prado (2013); Chopra and Ziemba (1993); OR-Library port1 and port2 (Chang,
+ * Meade, Beasley, Sharaiha 2000); Cesarone, Scozzari, Tardella; test suites of fPortfolio and
+ * PyPortfolioOpt; computed: cvxopt interior point with an active-set polish. Each case names its
+ * own. */
 #include "common/num/la/sym.h"
 #include "common/num/solve/frontier.h"
 #include "common/num/solve/qp.h"
@@ -272,14 +273,18 @@ static void compare_point(const json_t *c, const estimates *e, const keel_fronti
     const double verified = again != NULL ? apart(e, w, again) : 0;
     cr_expect_eq(point->found, KEEL_FRONTIER_FOUND, "%s", id);
     cr_assert(expected != NULL || again != NULL, "%s states no weights", id);
-    if (expected != NULL)
+    if (expected != NULL) {
         cr_expect_leq(published, weights_abs, "%s: weights %g", id, published);
-    cr_expect_leq(verified, VERIFIED, "%s: verified weights %g", id, verified);
+        fprintf(stderr, "%-40s n %2d  published weights within %.1e of %.0e\n", id, e->n, published,
+                weights_abs);
+    }
+    if (again != NULL) {
+        cr_expect_leq(verified, VERIFIED, "%s: verified weights %g", id, verified);
+        fprintf(stderr, "%-40s n %2d  verified weights within %.1e\n", id, e->n, verified);
+    }
     expect_number(c, "variance", point->variance, objective_rel);
     expect_number(c, "mean_return", point->mean, 1e-7);
     expect_number(c, "std", sqrt(point->variance), keel_test_number(tolerance, "std_rel", 0));
-    fprintf(stderr, "%-40s n %2d  weights within %.1e of %.0e, verified %.1e\n", id, e->n,
-            published, weights_abs, verified);
 }
 
 static void run_max_sharpe(const json_t *c)

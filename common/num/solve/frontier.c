@@ -184,15 +184,15 @@ static void take_problem(keel_frontier *f, const keel_frontier_problem *p)
     f->scale = f->mean_scale = 0;
     for (int i = 0; i < n; i++) {
         f->column_at[i] = -1;
-        f->scale = front_larger(f->scale, p->s[keel_sym_at(n, i, i)]);
-        f->mean_scale = front_larger(f->mean_scale, fabs(p->mean[i]));
+        f->scale = frontier_larger(f->scale, p->s[keel_sym_at(n, i, i)]);
+        f->mean_scale = frontier_larger(f->mean_scale, fabs(p->mean[i]));
         set_sides(f, m + i, p->lower[i], p->upper[i]);
     }
     for (int r = 0; r < m; r++) {
-        const double *row = front_row(f, r);
+        const double *row = frontier_row(f, r);
         f->row_size[r] = 0;
         for (int i = 0; i < n; i++)
-            f->row_size[r] = front_larger(f->row_size[r], fabs(row[i]));
+            f->row_size[r] = frontier_larger(f->row_size[r], fabs(row[i]));
         if (!(f->row_size[r] > 0))
             f->row_size[r] = 1;
         f->y[r] = f->lo_rate[r] = f->hi_rate[r] = 0;
@@ -200,7 +200,7 @@ static void take_problem(keel_frontier *f, const keel_frontier_problem *p)
         set_sides(f, r, p->row_lo[r], p->row_hi[r]);
     }
     f->scale = f->scale > 0 ? f->scale : 1;
-    front_clear(f);
+    frontier_clear(f);
 }
 
 /* Every variable at a side, the lower one where there is one. */
@@ -210,7 +210,7 @@ static void place(keel_frontier *f)
         const int k = f->m + i;
         const bool has_lower = !isinf(f->lo[k]), has_upper = !isinf(f->hi[k]);
         f->status[k] = has_lower ? -1 : has_upper ? 1 : 0;
-        f->turn[k] = front_is_fixed(f, k) ? 0 : f->status[k];
+        f->turn[k] = frontier_is_fixed(f, k) ? 0 : f->status[k];
         f->bound_turn[i] = f->turn[k];
         f->base[i] = has_lower ? f->lo[k] : 0;
         f->w[i] = has_lower ? f->lo[k] : has_upper ? f->hi[k] : 0;
@@ -218,7 +218,7 @@ static void place(keel_frontier *f)
     }
     keel_sym_matvec(f->n, f->p.s, f->base, f->base_gradient, f->scratch);
     f->at = 0;
-    front_refresh(f);
+    frontier_refresh(f);
 }
 
 /* The multipliers at the start are the variances and their mean: bounds are worth least where the
@@ -235,7 +235,7 @@ static void start_force(keel_frontier *f)
         f->d[i] = -f->status[f->m + i] * own;
         f->c_from[i] = f->gradient[i] - f->d[i];
         f->c_rate[i] = -f->c_from[i];
-        f->force_size = front_larger(f->force_size, fabs(f->c_rate[i]));
+        f->force_size = frontier_larger(f->force_size, fabs(f->c_rate[i]));
     }
 }
 
@@ -246,7 +246,7 @@ static void start_rows(keel_frontier *f)
     for (int r = 0; r < f->m; r++) {
         const double value = f->row_value[r], share = (r + 1.0) / f->m;
         const double below = f->lo[r] - value, above = value - f->hi[r];
-        if (front_is_fixed(f, r)) {
+        if (frontier_is_fixed(f, r)) {
             f->lo_rate[r] = f->hi_rate[r] = f->lo[r] - value;
             f->lo[r] = f->hi[r] = value;
         } else if (below > 0) {
@@ -265,7 +265,7 @@ static bool start(keel_frontier *f)
     start_force(f);
     start_rows(f);
     for (int i = 0; i < f->n; i++) {
-        if (f->status[f->m + i] == 0 && !front_enter(f, i))
+        if (f->status[f->m + i] == 0 && !frontier_enter(f, i))
             return false;
     }
     return true;
@@ -281,17 +281,17 @@ static bool may_step(const keel_frontier *f)
 static keel_frontier_outcome walk_to_foot(keel_frontier *f)
 {
     while (may_step(f)) {
-        (void)front_direction(f);
-        front_event event = front_next(f);
-        if (event.k < 0 || event.by >= 1 - f->at - FRONT_TIE) {
-            front_move(f, 1 - f->at);
+        (void)frontier_direction(f);
+        frontier_event event = frontier_next(f);
+        if (event.k < 0 || event.by >= 1 - f->at - FRONTIER_TIE) {
+            frontier_move(f, 1 - f->at);
             return KEEL_FRONTIER_WHOLE;
         }
         if (event.by > 0)
-            event = front_approach(f, event);
-        if (front_change(f, event) == FRONT_DEAD_END)
-            return front_proves_conflict(f, event) ? KEEL_FRONTIER_INFEASIBLE
-                                                   : KEEL_FRONTIER_STEP_LIMIT;
+            event = frontier_approach(f, event);
+        if (frontier_change(f, event) == FRONTIER_DEAD_END)
+            return frontier_proves_conflict(f, event) ? KEEL_FRONTIER_INFEASIBLE
+                                                      : KEEL_FRONTIER_STEP_LIMIT;
     }
     return KEEL_FRONTIER_STEP_LIMIT;
 }
@@ -309,9 +309,9 @@ static void turn_to_frontier(keel_frontier *f)
         f->c_from[i] = 0;
         f->c_rate[i] = f->p.mean[i];
     }
-    front_recarry(f);
-    front_refresh(f);
-    front_settle(f, (front_event){.k = -1});
+    frontier_recarry(f);
+    frontier_refresh(f);
+    frontier_settle(f, (frontier_event){.k = -1});
 }
 
 /* Write down where the walk is. A corner on the way of weights that rest, both before and after it,
@@ -327,8 +327,8 @@ static keel_frontier_outcome note_corner(keel_frontier *f, bool flat)
     f->flat = flat;
     f->corner_t[at] = f->at;
     f->corner_mean[at] = keel_la_dot(f->n, f->p.mean, f->w);
-    f->corner_variance[at] = front_larger(0, keel_la_dot(f->n, f->w, f->gradient));
-    f->corner_residual[at] = front_residual(f);
+    f->corner_variance[at] = frontier_larger(0, keel_la_dot(f->n, f->w, f->gradient));
+    f->corner_residual[at] = frontier_residual(f);
     /* what is cut off here is rounding that the residual has counted */
     memcpy(f->corner_w + at * n, f->w, n * sizeof *f->w);
     for (int j = 0; j < f->free_n; j++) {
@@ -344,29 +344,30 @@ static keel_frontier_outcome note_corner(keel_frontier *f, bool flat)
 /* Neither t nor w would change by more than rounding. */
 static bool is_here(const keel_frontier *f, double by)
 {
-    return by * f->mean_scale <= FRONT_TIE * front_gradient_size(f) &&
-           by * f->move_size <= FRONT_TIE;
+    return by * f->mean_scale <= FRONTIER_TIE * frontier_gradient_size(f) &&
+           by * f->move_size <= FRONTIER_TIE;
 }
 
-static keel_frontier_outcome pass_corner(keel_frontier *f, front_event event, bool flat)
+static keel_frontier_outcome pass_corner(keel_frontier *f, frontier_event event, bool flat)
 {
     keel_frontier_outcome outcome = KEEL_FRONTIER_WHOLE;
     if (!is_here(f, event.by)) {
-        event = front_approach(f, event);
+        event = frontier_approach(f, event);
         outcome = note_corner(f, flat);
     }
-    const front_step step = front_change(f, event);
-    if (step == FRONT_DEAD_END)
+    const frontier_step step = frontier_change(f, event);
+    if (step == FRONTIER_DEAD_END)
         return KEEL_FRONTIER_STEP_LIMIT;
-    return step == FRONT_SLID && outcome == KEEL_FRONTIER_WHOLE ? note_corner(f, false) : outcome;
+    return step == FRONTIER_SLID && outcome == KEEL_FRONTIER_WHOLE ? note_corner(f, false)
+                                                                   : outcome;
 }
 
 static keel_frontier_outcome walk_frontier(keel_frontier *f)
 {
     keel_frontier_outcome outcome = note_corner(f, false);
     while (may_step(f) && outcome == KEEL_FRONTIER_WHOLE) {
-        const bool flat = front_direction(f);
-        const front_event event = front_next(f);
+        const bool flat = frontier_direction(f);
+        const frontier_event event = frontier_next(f);
         if (event.k < 0) {
             if (flat && f->flat)
                 f->corners--;
@@ -399,7 +400,7 @@ keel_status keel_frontier_solve(keel_frontier *f, const keel_frontier_problem *p
     answer->steps = f->steps;
     answer->start_steps = f->start_steps;
     for (int k = 0; k < f->corners; k++)
-        answer->worst_residual = front_larger(answer->worst_residual, f->corner_residual[k]);
+        answer->worst_residual = frontier_larger(answer->worst_residual, f->corner_residual[k]);
     memset(&f->p, 0, sizeof f->p);
     return KEEL_OK;
 }

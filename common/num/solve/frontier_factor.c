@@ -20,7 +20,7 @@ static double *carried_column(const keel_frontier *f, int r)
     return f->carried + (size_t)r * (size_t)f->ld;
 }
 
-const double *front_column(keel_frontier *f, int i)
+const double *frontier_column(keel_frontier *f, int i)
 {
     const int n = f->n;
     if (f->column_at[i] < 0)
@@ -37,9 +37,10 @@ const double *front_column(keel_frontier *f, int i)
     return to;
 }
 
-void front_clear(keel_frontier *f)
+void frontier_clear(keel_frontier *f)
 {
     f->free_n = f->held_n = 0;
+    f->gram_holds = false;
     f->extra = 0;
     for (int i = 0; i < f->n; i++)
         f->position[i] = -1;
@@ -48,13 +49,13 @@ void front_clear(keel_frontier *f)
 /* Column of the free block for i: S, and a a' of the equality rows once they are added. */
 static void block_column(keel_frontier *f, int i)
 {
-    const double *s = front_column(f, i);
+    const double *s = frontier_column(f, i);
     const int k = f->free_n;
     for (int j = 0; j < k; j++)
         f->column[j] = s[f->free[j]];
     f->column[k] = s[i];
     for (int r = 0; r < f->m && f->extra > 0; r++) {
-        const double *row = front_row(f, r);
+        const double *row = frontier_row(f, r);
         const double by = f->extra * f->row_extra[r] * row[i];
         for (int j = 0; j < k && by != 0; j++) /* exact: a row without i adds nothing */
             f->column[j] += by * row[f->free[j]];
@@ -65,14 +66,16 @@ static void block_column(keel_frontier *f, int i)
 static bool append(keel_frontier *f, int i)
 {
     block_column(f, i);
-    if (keel_chol_append(f->free_n, f->l, f->ld, f->column, FRONT_PIVOT_MIN) != KEEL_CHOL_FACTORED)
+    if (keel_chol_append(f->free_n, f->l, f->ld, f->column, FRONTIER_PIVOT_MIN) !=
+        KEEL_CHOL_FACTORED)
         return false;
     for (int r = 0; r < f->m; r++)
-        f->coefficients[r] = front_row(f, r)[i];
+        f->coefficients[r] = frontier_row(f, r)[i];
     f->coefficients[f->m] = f->c_rate[i];
     keel_chol_append_carried(f->l, f->ld, carried_of(f), f->coefficients);
     f->position[i] = f->free_n;
     f->free[f->free_n++] = i;
+    f->gram_holds = false;
     return true;
 }
 
@@ -96,7 +99,7 @@ static bool add_rows_to_block(keel_frontier *f)
     bool any = false;
     double mean_diagonal = 0;
     for (int r = 0; r < f->m; r++) {
-        const bool equality = front_is_fixed(f, r);
+        const bool equality = frontier_is_fixed(f, r);
         f->row_extra[r] = equality ? 1 / (f->row_size[r] * f->row_size[r]) : 0;
         any = any || equality;
     }
@@ -112,27 +115,28 @@ static bool add_rows_to_block(keel_frontier *f)
     return false;
 }
 
-bool front_enter(keel_frontier *f, int i)
+bool frontier_enter(keel_frontier *f, int i)
 {
     return append(f, i) || (add_rows_to_block(f) && append(f, i));
 }
 
-void front_slide(keel_frontier *f, int i)
+void frontier_slide(keel_frontier *f, int i)
 {
     block_column(f, i);
     for (int j = 0; j < f->free_n; j++)
         f->force[j] = -f->column[j];
     for (int q = 0; q < f->held_n; q++)
-        f->side[q] = -front_row(f, f->held[q])[i];
+        f->side[q] = -frontier_row(f, f->held[q])[i];
     keel_tri_solve(f->free_n, 1, f->l, f->ld, f->force, f->ld);
-    front_equality(f, f->force, 0, f->side, f->dw, f->dy);
+    frontier_equality(f, f->force, 0, f->side, f->dw, f->dy);
 }
 
-void front_leave(keel_frontier *f, int i)
+void frontier_leave(keel_frontier *f, int i)
 {
     const int at = f->position[i];
     keel_chol_delete(f->free_n, f->l, f->ld, at, carried_of(f));
     f->free_n--;
+    f->gram_holds = false;
     for (int j = at; j < f->free_n; j++) {
         f->free[j] = f->free[j + 1];
         f->position[f->free[j]] = j;
@@ -140,15 +144,16 @@ void front_leave(keel_frontier *f, int i)
     f->position[i] = -1;
 }
 
-void front_hold(keel_frontier *f, int r)
+void frontier_hold(keel_frontier *f, int r)
 {
     int at = f->held_n++;
     for (; at > 0 && f->held[at - 1] > r; at--)
         f->held[at] = f->held[at - 1];
     f->held[at] = r;
+    f->gram_holds = false;
 }
 
-void front_release(keel_frontier *f, int r)
+void frontier_release(keel_frontier *f, int r)
 {
     int kept = 0;
     for (int q = 0; q < f->held_n; q++) {
@@ -156,9 +161,10 @@ void front_release(keel_frontier *f, int r)
             f->held[kept++] = f->held[q];
     }
     f->held_n = kept;
+    f->gram_holds = false;
 }
 
-void front_recarry(keel_frontier *f)
+void frontier_recarry(keel_frontier *f)
 {
     double *to = carried_column(f, f->m);
     for (int j = 0; j < f->free_n; j++)
@@ -171,6 +177,9 @@ void front_recarry(keel_frontier *f)
 static void factor_gram(keel_frontier *f)
 {
     const int r = f->held_n;
+    if (f->gram_holds)
+        return;
+    f->gram_holds = true;
     for (int q = 0; q < r; q++) {
         const double *v = carried_column(f, f->held[q]);
         for (int p = q; p < r; p++)
@@ -197,7 +206,7 @@ static void take_rows_out(keel_frontier *f, double *force, double *multipliers)
     }
 }
 
-double front_project(keel_frontier *f, double *force, double *multipliers)
+double frontier_project(keel_frontier *f, double *force, double *multipliers)
 {
     factor_gram(f);
     memset(multipliers, 0, (size_t)f->held_n * sizeof *multipliers);
@@ -208,12 +217,12 @@ double front_project(keel_frontier *f, double *force, double *multipliers)
     return keel_la_dot(f->free_n, force, force);
 }
 
-void front_equality(keel_frontier *f, double *force, double usual, const double *side, double *x,
-                    double *y)
+void frontier_equality(keel_frontier *f, double *force, double usual, const double *side, double *x,
+                       double *y)
 {
     const int k = f->free_n, r = f->held_n;
-    const double whole = front_larger(keel_la_dot(k, force, force), usual);
-    if (front_project(f, force, y) <= PROJECTION_NOISE * PROJECTION_NOISE * whole)
+    const double whole = frontier_larger(keel_la_dot(k, force, force), usual);
+    if (frontier_project(f, force, y) <= PROJECTION_NOISE * PROJECTION_NOISE * whole)
         memset(force, 0, (size_t)k * sizeof *force);
     if (side != NULL && r > 0) {
         memcpy(f->coefficients, side, (size_t)r * sizeof *side);
@@ -227,7 +236,7 @@ void front_equality(keel_frontier *f, double *force, double usual, const double 
     keel_tri_solve_t(k, 1, f->l, f->ld, x, f->ld);
 }
 
-void front_unit_force(keel_frontier *f, int i, double *force)
+void frontier_unit_force(keel_frontier *f, int i, double *force)
 {
     const int k = f->free_n, at = f->position[i];
     memset(force, 0, (size_t)k * sizeof *force);

@@ -1,4 +1,4 @@
-/* One step of the walk: where the working set leads, what ends it first, and the change it makes. */
+/* One step of the walk: where the working set leads, what ends that, and the change it makes. */
 #include "common/num/solve/frontier_internal.h"
 #include "common/num/solve/qp.h"
 
@@ -25,20 +25,20 @@ static void follow(keel_frontier *f)
     memset(f->drow, 0, (size_t)f->m * sizeof *f->drow);
     for (int j = 0; j < f->free_n && f->move_size > 0; j++) {
         const int i = f->free[j];
-        keel_la_add_scaled(f->n, f->dw[j], front_column(f, i), f->dd);
+        keel_la_add_scaled(f->n, f->dw[j], frontier_column(f, i), f->dd);
         for (int r = 0; r < f->m; r++)
-            f->drow[r] += f->dw[j] * front_row(f, r)[i];
+            f->drow[r] += f->dw[j] * frontier_row(f, r)[i];
     }
     const double effect = keel_la_largest(f->n, f->dd);
     keel_la_add_scaled(f->n, -1, f->c_rate, f->dd);
     for (int q = 0; q < f->held_n; q++) {
-        keel_la_add_scaled(f->n, f->dy[q], front_row(f, f->held[q]), f->dd);
-        rows = front_larger(rows, fabs(f->dy[q]) * f->row_size[f->held[q]]);
+        keel_la_add_scaled(f->n, f->dy[q], frontier_row(f, f->held[q]), f->dd);
+        rows = frontier_larger(rows, fabs(f->dy[q]) * f->row_size[f->held[q]]);
     }
     f->rate_scale = effect + f->force_size + rows;
 }
 
-bool front_direction(keel_frontier *f)
+bool frontier_direction(keel_frontier *f)
 {
     bool sides_move = false;
     memcpy(f->force, f->carried + (size_t)f->m * (size_t)f->ld,
@@ -47,20 +47,20 @@ bool front_direction(keel_frontier *f)
         f->side[q] = side_rate(f, f->held[q], f->status[f->held[q]]);
         sides_move = sides_move || f->side[q] != 0; /* exact: 0 is what a side at rest has */
     }
-    front_equality(f, f->force, f->force_size * f->force_size / f->scale,
-                   sides_move ? f->side : NULL, f->dw, f->dy);
+    frontier_equality(f, f->force, f->force_size * f->force_size / f->scale,
+                      sides_move ? f->side : NULL, f->dw, f->dy);
     f->move_size = 0;
     for (int j = 0; j < f->free_n; j++)
-        f->move_size = front_larger(f->move_size, fabs(f->dw[j]));
+        f->move_size = frontier_larger(f->move_size, fabs(f->dw[j]));
     follow(f);
     return !(f->move_size > 0);
 }
 
 /* Keep what may come first; the list then holds all that the soonest ties with, and some more. */
-static void consider(keel_frontier *f, front_candidate c)
+static void consider(keel_frontier *f, frontier_candidate c)
 {
     if (!f->may_go_back)
-        c.slack = front_larger(c.slack, 0);
+        c.slack = frontier_larger(c.slack, 0);
     if (c.slack - f->soonest * c.rate > c.tie)
         return;
     f->candidates[f->candidates_n++] = c;
@@ -78,11 +78,11 @@ static void begin_search(keel_frontier *f)
 }
 
 /* Of those that tie with the soonest the one of the lowest number. */
-static front_event first_of(const keel_frontier *f)
+static frontier_event first_of(const keel_frontier *f)
 {
-    front_event event = {-1, 0, f->soonest};
+    frontier_event event = {-1, 0, f->soonest};
     for (int q = 0; q < f->candidates_n; q++) {
-        const front_candidate *c = &f->candidates[q];
+        const frontier_candidate *c = &f->candidates[q];
         if ((event.k < 0 || c->k < event.k) && c->slack - f->soonest * c->rate <= c->tie) {
             event.k = c->k;
             event.to = c->to;
@@ -97,26 +97,26 @@ static void consider_sides(keel_frontier *f, int k, double value, double rate, d
 {
     const double lo_rate = k < f->m ? f->lo_rate[k] : 0, hi_rate = k < f->m ? f->hi_rate[k] : 0;
     if (lo_rate - rate > least && !isinf(f->lo[k]))
-        consider(f, (front_candidate){k, -1, value - f->lo[k], lo_rate - rate, tie});
+        consider(f, (frontier_candidate){k, -1, value - f->lo[k], lo_rate - rate, tie});
     if (rate - hi_rate > least && !isinf(f->hi[k]))
-        consider(f, (front_candidate){k, 1, f->hi[k] - value, rate - hi_rate, tie});
+        consider(f, (frontier_candidate){k, 1, f->hi[k] - value, rate - hi_rate, tie});
 }
 
 static void consider_rows(keel_frontier *f, double size, double gradient_size)
 {
     for (int r = 0; r < f->m; r++) {
         const double moves = fabs(f->lo_rate[r]) + fabs(f->hi_rate[r]);
-        const double least = FRONT_RATE_MIN * (f->row_size[r] * f->move_size + moves);
+        const double least = FRONTIER_RATE_MIN * (f->row_size[r] * f->move_size + moves);
         if (f->status[r] == 0)
             consider_sides(f, r, f->row_value[r], f->drow[r], least,
-                           FRONT_TIE * f->row_size[r] * size);
+                           FRONTIER_TIE * f->row_size[r] * size);
     }
     for (int q = 0; q < f->held_n; q++) {
         const int r = f->held[q];
         const double rate = -f->turn[r] * f->dy[q];
-        if (rate * f->row_size[r] > FRONT_RATE_MIN * f->rate_scale)
-            consider(f, (front_candidate){r, 0, f->turn[r] * f->y[r], rate,
-                                          FRONT_TIE * gradient_size / f->row_size[r]});
+        if (rate * f->row_size[r] > FRONTIER_RATE_MIN * f->rate_scale)
+            consider(f, (frontier_candidate){r, 0, f->turn[r] * f->y[r], rate,
+                                             FRONTIER_TIE * gradient_size / f->row_size[r]});
     }
 }
 
@@ -124,44 +124,44 @@ static void consider_rows(keel_frontier *f, double size, double gradient_size)
 static void consider_bounds(keel_frontier *f, double gradient_size)
 {
     const double *d = f->d, *dd = f->dd, *turn = f->bound_turn;
-    const double least = FRONT_RATE_MIN * f->rate_scale, tie = FRONT_TIE * gradient_size;
+    const double least = FRONTIER_RATE_MIN * f->rate_scale, tie = FRONTIER_TIE * gradient_size;
     for (int i = 0; i < f->n; i++) {
         const double rate = turn[i] * dd[i], slack = -turn[i] * d[i];
         if (slack - f->soonest * rate <= tie && rate > least)
-            consider(f, (front_candidate){f->m + i, 0, slack, rate, tie});
+            consider(f, (frontier_candidate){f->m + i, 0, slack, rate, tie});
     }
 }
 
-static front_event search(keel_frontier *f)
+static frontier_event search(keel_frontier *f)
 {
-    const double size = f->size, gradient_size = front_gradient_size(f) * size;
+    const double size = f->size, gradient_size = frontier_gradient_size(f) * size;
     begin_search(f);
     consider_rows(f, size, gradient_size);
     for (int j = 0; j < f->free_n; j++) {
         const int i = f->free[j];
-        consider_sides(f, f->m + i, f->w[i], f->dw[j], FRONT_RATE_MIN * f->move_size,
-                       FRONT_TIE * size);
+        consider_sides(f, f->m + i, f->w[i], f->dw[j], FRONTIER_RATE_MIN * f->move_size,
+                       FRONTIER_TIE * size);
     }
     consider_bounds(f, gradient_size);
     return first_of(f);
 }
 
-front_event front_next(keel_frontier *f)
+frontier_event frontier_next(keel_frontier *f)
 {
     f->may_go_back = false;
     return search(f);
 }
 
-front_event front_approach(keel_frontier *f, front_event event)
+frontier_event frontier_approach(keel_frontier *f, frontier_event event)
 {
-    front_event now = event;
+    frontier_event now = event;
     for (int k = 0; k < APPROACHES; k++) {
-        front_move(f, now.by);
-        front_settle(f, now);
+        frontier_move(f, now.by);
+        frontier_settle(f, now);
         f->may_go_back = true;
         now = search(f);
         f->may_go_back = false;
-        if (now.k < 0 || f->off <= FRONT_NEAR)
+        if (now.k < 0 || f->off <= FRONTIER_NEAR)
             break;
     }
     return now.k < 0 ? event : now;
@@ -176,9 +176,9 @@ static void put_on_side(keel_frontier *f, int i, int to)
     f->w[i] = side;
     if (by == 0) /* exact: nothing to tell */
         return;
-    keel_la_add_scaled(f->n, by, front_column(f, i), f->d);
+    keel_la_add_scaled(f->n, by, frontier_column(f, i), f->d);
     for (int r = 0; r < f->m; r++)
-        f->row_value[r] += by * front_row(f, r)[i];
+        f->row_value[r] += by * frontier_row(f, r)[i];
 }
 
 /* The multiplier of k may end its status, or not. */
@@ -198,7 +198,7 @@ static void put_aside(keel_frontier *f, int k)
 static void set_status(keel_frontier *f, int k, int to)
 {
     f->status[k] = (signed char)to;
-    set_turn(f, k, front_is_fixed(f, k) ? 0 : to);
+    set_turn(f, k, frontier_is_fixed(f, k) ? 0 : to);
     if (k >= f->m && to != 0)
         put_on_side(f, k - f->m, to);
     if (k < f->m && to == 0)
@@ -209,16 +209,16 @@ static void set_status(keel_frontier *f, int k, int to)
 static void forgive(keel_frontier *f)
 {
     for (int k = f->m; k < f->m + f->n && f->any_aside; k++)
-        set_turn(f, k, front_is_fixed(f, k) ? 0 : f->status[k]);
+        set_turn(f, k, frontier_is_fixed(f, k) ? 0 : f->status[k]);
     f->any_aside = false;
 }
 
 static void take_in(keel_frontier *f, int k, int side)
 {
     if (k < f->m)
-        front_hold(f, k);
+        frontier_hold(f, k);
     else
-        front_leave(f, k - f->m);
+        frontier_leave(f, k - f->m);
     set_status(f, k, side);
     forgive(f);
 }
@@ -226,49 +226,49 @@ static void take_in(keel_frontier *f, int k, int side)
 static bool let_go(keel_frontier *f, int k)
 {
     if (k < f->m)
-        front_release(f, k);
-    else if (!front_enter(f, k - f->m))
+        frontier_release(f, k);
+    else if (!frontier_enter(f, k - f->m))
         return false;
     set_status(f, k, 0);
     return true;
 }
 
 /* What stops a slide first; rates in dw and drow, `way` is that of variable i itself. */
-static front_event end_of_slide(keel_frontier *f, int i, int way)
+static frontier_event end_of_slide(keel_frontier *f, int i, int way)
 {
     const double size = f->size;
     begin_search(f);
     for (int r = 0; r < f->m; r++) {
-        f->drow[r] = way * front_row(f, r)[i];
+        f->drow[r] = way * frontier_row(f, r)[i];
         for (int j = 0; j < f->free_n; j++)
-            f->drow[r] += f->dw[j] * front_row(f, r)[f->free[j]];
+            f->drow[r] += f->dw[j] * frontier_row(f, r)[f->free[j]];
         if (f->status[r] == 0)
             consider_sides(f, r, f->row_value[r], f->drow[r],
                            EXCHANGE_NOISE * f->row_size[r] * f->move_size,
-                           FRONT_TIE * f->row_size[r] * size);
+                           FRONTIER_TIE * f->row_size[r] * size);
     }
     for (int j = 0; j < f->free_n; j++)
         consider_sides(f, f->m + f->free[j], f->w[f->free[j]], f->dw[j],
-                       EXCHANGE_NOISE * f->move_size, FRONT_TIE * size);
-    consider_sides(f, f->m + i, f->w[i], way, 0, FRONT_TIE * size);
+                       EXCHANGE_NOISE * f->move_size, FRONTIER_TIE * size);
+    consider_sides(f, f->m + i, f->w[i], way, 0, FRONTIER_TIE * size);
     return first_of(f);
 }
 
 /* Variable i would gain but depends on the free block: along it variance does not change, so it
  * goes as far as the sides allow, and takes the place of the free variable that stops it. */
-static front_step slide(keel_frontier *f, int i)
+static frontier_step slide(keel_frontier *f, int i)
 {
     const int k = f->m + i, way = -f->status[k];
-    front_slide(f, i);
+    frontier_slide(f, i);
     f->move_size = 1;
     for (int j = 0; j < f->free_n; j++) {
         f->dw[j] *= way;
-        f->move_size = front_larger(f->move_size, fabs(f->dw[j]));
+        f->move_size = frontier_larger(f->move_size, fabs(f->dw[j]));
     }
-    const front_event stop = end_of_slide(f, i, way);
+    const frontier_event stop = end_of_slide(f, i, way);
     put_aside(f, k); /* unless it gets the place */
     if (stop.k < f->m)
-        return FRONT_MOVED;
+        return FRONTIER_MOVED;
     for (int j = 0; j < f->free_n; j++)
         f->w[f->free[j]] += stop.by * f->dw[j];
     f->w[i] += stop.by * way;
@@ -279,8 +279,8 @@ static front_step slide(keel_frontier *f, int i)
         if (!let_go(f, k))
             put_aside(f, k);
     }
-    front_refresh(f);
-    return stop.by > FRONT_TIE ? FRONT_SLID : FRONT_MOVED;
+    frontier_refresh(f);
+    return stop.by > FRONTIER_TIE ? FRONTIER_SLID : FRONTIER_MOVED;
 }
 
 /* multipliers[] says what held rows the normal of k is made of. Rates of all multipliers for one
@@ -290,10 +290,10 @@ static void exchange_rates(keel_frontier *f, int k, int side)
     double size = k < f->m ? f->row_size[k] : 1;
     memset(f->dd, 0, (size_t)f->n * sizeof *f->dd);
     if (k < f->m)
-        keel_la_add_scaled(f->n, side, front_row(f, k), f->dd);
+        keel_la_add_scaled(f->n, side, frontier_row(f, k), f->dd);
     for (int q = 0; q < f->held_n; q++) {
         f->side[q] = -side * f->multipliers[q];
-        keel_la_add_scaled(f->n, f->side[q], front_row(f, f->held[q]), f->dd);
+        keel_la_add_scaled(f->n, f->side[q], frontier_row(f, f->held[q]), f->dd);
         size += fabs(f->side[q]) * f->row_size[f->held[q]];
     }
     f->rate_scale = size;
@@ -301,25 +301,25 @@ static void exchange_rates(keel_frontier *f, int k, int side)
 
 /* The constraint k depends on those held: one of these has to go for it, the first whose multiplier
  * comes to nothing while that of k grows. */
-static front_event exchange(keel_frontier *f, int k, int side)
+static frontier_event exchange(keel_frontier *f, int k, int side)
 {
-    const double gradient_size = front_gradient_size(f) * f->size;
+    const double gradient_size = frontier_gradient_size(f) * f->size;
     const double least = EXCHANGE_NOISE * f->rate_scale;
     begin_search(f);
     for (int q = 0; q < f->held_n; q++) {
         const int r = f->held[q];
         const double rate = -f->turn[r] * f->side[q];
         if (rate * f->row_size[r] > least)
-            consider(f, (front_candidate){r, 0, f->turn[r] * f->y[r], rate,
-                                          FRONT_TIE * gradient_size / f->row_size[r]});
+            consider(f, (frontier_candidate){r, 0, f->turn[r] * f->y[r], rate,
+                                             FRONTIER_TIE * gradient_size / f->row_size[r]});
     }
     for (int i = 0; i < f->n; i++) {
         const double rate = f->turn[f->m + i] * f->dd[i];
         if (rate > least)
-            consider(f, (front_candidate){f->m + i, 0, -f->turn[f->m + i] * f->d[i], rate,
-                                          FRONT_TIE * gradient_size});
+            consider(f, (frontier_candidate){f->m + i, 0, -f->turn[f->m + i] * f->d[i], rate,
+                                             FRONTIER_TIE * gradient_size});
     }
-    const front_event out = first_of(f);
+    const frontier_event out = first_of(f);
     if (out.k < 0)
         return out;
     for (int q = 0; q < f->held_n; q++)
@@ -343,32 +343,32 @@ static bool depends(keel_frontier *f, int k)
                (size_t)f->free_n * sizeof *f->force);
         usual = f->row_size[k] * f->row_size[k] / f->scale;
     } else {
-        front_unit_force(f, k - f->m, f->force);
+        frontier_unit_force(f, k - f->m, f->force);
     }
-    const double whole = front_larger(usual, keel_la_dot(f->free_n, f->force, f->force));
-    return front_project(f, f->force, f->multipliers) <= FRONT_ROW_MIN * whole;
+    const double whole = frontier_larger(usual, keel_la_dot(f->free_n, f->force, f->force));
+    return frontier_project(f, f->force, f->multipliers) <= FRONTIER_ROW_MIN * whole;
 }
 
-front_step front_change(keel_frontier *f, front_event event)
+frontier_step frontier_change(keel_frontier *f, frontier_event event)
 {
     f->steps++;
     if (event.to == 0)
-        return let_go(f, event.k) ? FRONT_MOVED : slide(f, event.k - f->m);
+        return let_go(f, event.k) ? FRONTIER_MOVED : slide(f, event.k - f->m);
     if (!depends(f, event.k)) {
         take_in(f, event.k, event.to);
-        return FRONT_MOVED;
+        return FRONTIER_MOVED;
     }
     exchange_rates(f, event.k, event.to);
-    const front_event out = exchange(f, event.k, event.to);
+    const frontier_event out = exchange(f, event.k, event.to);
     if (out.k < 0)
-        return FRONT_DEAD_END;
+        return FRONTIER_DEAD_END;
     if (event.k >= f->m)
         take_in(f, event.k, event.to);
     if (!let_go(f, out.k))
         put_aside(f, out.k); /* refused; a row is met again */
     else if (event.k < f->m)
         take_in(f, event.k, event.to);
-    return FRONT_MOVED;
+    return FRONTIER_MOVED;
 }
 
 /* Multiplier times the side it speaks of, at the end of the path. A multiplier without a side can
@@ -384,18 +384,18 @@ static double side_term(const keel_frontier *f, int k, double multiplier)
 
 /* y from the exchange, z = -A'y for every variable: for any w in the bounds and rows
  * 0 = y'Aw + z'w <= sum of multiplier * its side, which cannot be when the sum is below 0. */
-bool front_proves_conflict(keel_frontier *f, front_event event)
+bool frontier_proves_conflict(keel_frontier *f, frontier_event event)
 {
     double total = event.k < f->m ? side_term(f, event.k, event.to) : 0, size = fabs(total);
     for (int q = 0; q < f->held_n; q++) {
         const double term = side_term(f, f->held[q], f->side[q]);
         total += term;
-        size = front_larger(size, fabs(term));
+        size = frontier_larger(size, fabs(term));
     }
     for (int i = 0; i < f->n; i++) {
         const double term = side_term(f, f->m + i, -f->dd[i]);
         total += term;
-        size = front_larger(size, fabs(term));
+        size = frontier_larger(size, fabs(term));
     }
-    return total < -KEEL_FRONTIER_TOLERANCE * front_larger(1, size);
+    return total < -KEEL_FRONTIER_TOLERANCE * frontier_larger(1, size);
 }
