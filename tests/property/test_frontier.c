@@ -470,3 +470,62 @@ Test(frontier, read_offs_agree)
     }
     keel_frontier_free(&f);
 }
+
+enum { BIG_N = KEEL_FRONTIER_N_MAX, BIG_M = KEEL_FRONTIER_M_MAX };
+
+/* One factor, caps that divide the budget exactly, sixty-three sectors with a band each. */
+static keel_frontier_problem make_big(void)
+{
+    static double s[BIG_N * (BIG_N + 1) / 2], mean[BIG_N], lower[BIG_N], upper[BIG_N];
+    static double a[BIG_M * BIG_N], row_lo[BIG_M], row_hi[BIG_M], beta[BIG_N];
+    keel_rng rng = keel_rng_seeded(2000);
+    for (int i = 0; i < BIG_N; i++) {
+        beta[i] = between(&rng, 0.5, 1.5);
+        mean[i] = 0.05 * beta[i] + 0.02 * keel_rng_normal(&rng);
+        upper[i] = 1.0 / 128;
+        a[i] = 1;
+        a[(1 + i % (BIG_M - 1)) * BIG_N + i] = 1;
+    }
+    for (int j = 0; j < BIG_N; j++) {
+        for (int i = j; i < BIG_N; i++)
+            s[at(BIG_N, i, j)] = 0.04 * beta[i] * beta[j] + (i == j ? between(&rng, 0.05, 0.3) : 0);
+    }
+    for (int r = 0; r < BIG_M; r++) {
+        row_lo[r] = r == 0 ? 1 : 0.3 / (BIG_M - 1);
+        row_hi[r] = r == 0 ? 1 : 1.7 / (BIG_M - 1);
+    }
+    return (keel_frontier_problem){BIG_N, BIG_M, s, mean, lower, upper, a, row_lo, row_hi};
+}
+
+/* S w - t mean + A'y has the sign of the side that each weight is at. */
+static double stationarity(const keel_frontier_problem *p, const keel_frontier_corner *c)
+{
+    double worst = 0;
+    for (int i = 0; i < p->n; i++) {
+        double d = -c->t * p->mean[i];
+        for (int j = 0; j < p->n; j++)
+            d += p->s[at(p->n, i, j)] * c->weights[j];
+        for (int r = 0; r < p->m; r++)
+            d += p->a[r * p->n + i] * c->y[r];
+        if ((d > 0 && c->weights[i] > 0) || (d < 0 && c->weights[i] < p->upper[i]))
+            worst = fmax(worst, fabs(d));
+    }
+    return worst;
+}
+
+Test(frontier, the_largest_size)
+{
+    keel_frontier_answer out;
+    const keel_frontier_problem p = make_big();
+    keel_frontier *f = keel_frontier_new(BIG_N, BIG_M, KEEL_FRONTIER_CORNERS_MAX);
+    cr_assert_eq(keel_frontier_solve(f, &p, &out), KEEL_OK);
+    cr_assert_eq(out.outcome, KEEL_FRONTIER_WHOLE, "outcome %d after %d steps, residual %g",
+                 (int)out.outcome, out.steps, out.worst_residual);
+    for (int k = 0; k < 3; k++) {
+        const keel_frontier_corner c = keel_frontier_corner_at(f, k * (out.corners - 1) / 2);
+        cr_expect_lt(stationarity(&p, &c), 1e-11 * fmax(1, c.t));
+    }
+    fprintf(stderr, "%d variables, %d rows: %d corners, %d steps, residual %.1e\n", BIG_N, BIG_M,
+            out.corners, out.steps, out.worst_residual);
+    keel_frontier_free(&f);
+}

@@ -9,7 +9,7 @@
 #include <math.h>
 #include <string.h>
 
-/* Bound on steps: n + 400 to 3 n are usual, and no run of ties has been seen to take more. */
+/* Bound on steps: up to 4 for each constraint are usual, more only where rounding decides ties. */
 enum { STEPS_PER_CONSTRAINT = 32, STEPS_MIN = 256 };
 
 static void new_problem(keel_frontier *f, size_t n, size_t m)

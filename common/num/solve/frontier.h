@@ -55,8 +55,8 @@ typedef enum keel_frontier_outcome {
     KEEL_FRONTIER_WHOLE,       /* every corner, each within the tolerance */
     KEEL_FRONTIER_INFEASIBLE,  /* no w satisfies bounds and rows, proved; no corners */
     KEEL_FRONTIER_UNBOUNDED,   /* the mean has no maximum: after the last corner w grows for ever */
-    KEEL_FRONTIER_UNCERTIFIED, /* a corner's residual is above the tolerance: it is the last one */
-                               /* handed out, those before it are proved */
+    KEEL_FRONTIER_UNCERTIFIED, /* a corner's residual is above the tolerance: it is corner 0, at */
+                               /* which the walk stopped; those below it are proved */
     KEEL_FRONTIER_SINGULAR,    /* a variable without bounds depends on others: no corners */
     KEEL_FRONTIER_CORNERS_FULL, /* more than corners_max; those handed out are the low end */
     KEEL_FRONTIER_STEP_LIMIT,   /* ties did not end within the bound on steps; corners as above */
@@ -97,24 +97,26 @@ typedef struct keel_frontier_point {
 } keel_frontier_point;
 
 /* Room for problems up to n_max x m_max and corners_max corners (1..KEEL_FRONTIER_N_MAX,
- * 0..KEEL_FRONTIER_M_MAX, 2..KEEL_FRONTIER_CORNERS_MAX); NULL out of range. n + 400 to 2 n corners
- * are usual. Owned; end with keel_frontier_free (safe on NULL and twice). */
+ * 0..KEEL_FRONTIER_M_MAX, 2..KEEL_FRONTIER_CORNERS_MAX); NULL out of range. Up to 2 n corners are
+ * usual. Owned; end with keel_frontier_free (safe on NULL and twice). */
 KEEL_MUST_CHECK keel_frontier *keel_frontier_new(int n_max, int m_max, int corners_max);
 void keel_frontier_free(keel_frontier **frontier);
 
 /* Walk the frontier of *problem; the corners of the last solve are forgotten.
  *   KEEL_OK          *answer is written, see its outcome
- *   KEEL_ERANGE      n or m out of range, lower > upper, row_lo > row_hi; corners are kept
+ *   KEEL_ERANGE      n or m out of range, lower > upper, row_lo > row_hi, a diagonal of S < 0;
+ *                    corners are kept
  *   KEEL_ENONFINITE  a number that is not finite, except infinite sides; corners are kept
  * Cost: per step O(k^2 + k r^2 + n (h + r)) for k free variables, h off their lower side and r
- * rows held; n steps are usual. */
+ * rows held; up to 4 (n + m) steps are usual. */
 KEEL_MUST_CHECK keel_status keel_frontier_solve(keel_frontier *frontier,
                                                 const keel_frontier_problem *problem,
                                                 keel_frontier_answer *answer);
 
 /* Corner 0 is the maximum return end, of the least variance there is at that mean; the last is the
- * minimum variance end, t = 0, of the highest mean at that variance when S is definite. index:
- * 0..corners-1. Two corners may have the same weights: the portfolio is best for each t between. */
+ * minimum variance end, t = 0. index: 0..corners-1. Two corners may have the same weights: the
+ * portfolio is best for each t between. Where S is singular two may have t = 0: the one of the
+ * lower index has the higher mean at the same variance. */
 keel_frontier_corner keel_frontier_corner_at(const keel_frontier *frontier, int index);
 
 /* The read-offs. All need corners (KEEL_EUNAVAIL without) and a finite question (KEEL_ENONFINITE);

@@ -237,7 +237,7 @@ Test(chol_update, a_downdate_takes_back_an_update)
 
 Test(chol_update, a_downdate_that_is_not_definite_is_refused)
 {
-    double a[N * LD], l[N * LD], before[N * LD], x[N], work[2 * N];
+    double a[N * LD] = {0}, l[N * LD], before[N * LD], x[N], work[2 * N];
     static const double sizes[] = {1, 1.0001, 50};
     make(a, N, 12, N, 0.1);
     memcpy(l, a, sizeof l);
