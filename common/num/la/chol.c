@@ -31,9 +31,35 @@ keel_chol_outcome keel_chol_factor(int n, double *a, int ld, double pivot_min_fr
                                                                   : KEEL_CHOL_NOT_DEFINITE;
 }
 
+/* Up to this order a call of BLAS costs more than the loops. */
+enum { SMALL = 16 };
+
+static void solve_small(int n, const double *l, int ld, double *b)
+{
+    for (int j = 0; j < n; j++) {
+        const double *column = l + (long)j * ld;
+        b[j] /= column[j];
+        for (int i = j + 1; i < n; i++)
+            b[i] -= b[j] * column[i];
+    }
+}
+
+static void solve_small_t(int n, const double *l, int ld, double *b)
+{
+    for (int j = n - 1; j >= 0; j--) {
+        const double *column = l + (long)j * ld;
+        double sum = b[j];
+        for (int i = j + 1; i < n; i++)
+            sum -= column[i] * b[i];
+        b[j] = sum / column[j];
+    }
+}
+
 void keel_tri_solve(int n, int nrhs, const double *l, int ld, double *b, int ldb)
 {
-    if (n > 0 && nrhs == 1) /* no blocking to set up */
+    if (n <= SMALL && nrhs == 1)
+        solve_small(n, l, ld, b);
+    else if (n > 0 && nrhs == 1) /* no blocking to set up */
         cblas_dtrsv(CblasColMajor, CblasLower, CblasNoTrans, CblasNonUnit, n, l, ld, b, 1);
     else if (n > 0 && nrhs > 0)
         cblas_dtrsm(CblasColMajor, CblasLeft, CblasLower, CblasNoTrans, CblasNonUnit, n, nrhs, 1, l,
@@ -42,7 +68,9 @@ void keel_tri_solve(int n, int nrhs, const double *l, int ld, double *b, int ldb
 
 void keel_tri_solve_t(int n, int nrhs, const double *l, int ld, double *b, int ldb)
 {
-    if (n > 0 && nrhs == 1)
+    if (n <= SMALL && nrhs == 1)
+        solve_small_t(n, l, ld, b);
+    else if (n > 0 && nrhs == 1)
         cblas_dtrsv(CblasColMajor, CblasLower, CblasTrans, CblasNonUnit, n, l, ld, b, 1);
     else if (n > 0 && nrhs > 0)
         cblas_dtrsm(CblasColMajor, CblasLeft, CblasLower, CblasTrans, CblasNonUnit, n, nrhs, 1, l,

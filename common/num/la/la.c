@@ -67,6 +67,11 @@ void keel_la_add_scaled(int n, double alpha, const double *x, double *y)
         cblas_daxpy(n, alpha, x, 1, y, 1);
 }
 
+double keel_la_largest(int n, const double *x)
+{
+    return n > 0 ? fabs(x[cblas_idamax(n, x, 1)]) : 0;
+}
+
 bool keel_la_all_finite(int n, const double *x)
 {
     /* a finite sum of absolute values has finite terms; one that is not may only have overflowed */

@@ -45,6 +45,9 @@ double keel_la_dot(int n, const double *x, const double *y);
 /* y += alpha x. */
 void keel_la_add_scaled(int n, double alpha, const double *x, double *y);
 
+/* Largest |x|, 0 when there is none. */
+double keel_la_largest(int n, const double *x);
+
 /* Every number is finite. One pass at the speed of memory when they are. */
 bool keel_la_all_finite(int n, const double *x);
 
