@@ -5,15 +5,25 @@
 #include <cblas.h>
 #include <lapacke.h>
 
-/* The diagonal of A is the sum of squares of a row of L, so the test needs no copy of A. */
-static double smallest_pivot(int n, const double *l, int ld)
+/* Beyond this order diagonals are summed again from the rows of L. */
+enum { DIAGONALS = 4096 };
+
+/* The diagonal of A is the sum of squares of a row of L. */
+static double diagonal_of(int i, const double *l, int ld)
+{
+    double sum = 0;
+    for (int j = 0; j <= i; j++)
+        sum += l[(long)j * ld + i] * l[(long)j * ld + i];
+    return sum;
+}
+
+/* diagonals: those of A, NULL = not kept. */
+static double smallest_pivot(int n, const double *l, int ld, const double *diagonals)
 {
     double smallest = 1;
     for (int i = 0; i < n; i++) {
         const double pivot = l[(long)i * ld + i] * l[(long)i * ld + i];
-        double diagonal = 0;
-        for (int j = 0; j <= i; j++)
-            diagonal += l[(long)j * ld + i] * l[(long)j * ld + i];
+        const double diagonal = diagonals != NULL ? diagonals[i] : diagonal_of(i, l, ld);
         if (!(pivot >= smallest * diagonal))
             smallest = pivot / diagonal;
     }
@@ -22,13 +32,17 @@ static double smallest_pivot(int n, const double *l, int ld)
 
 keel_chol_outcome keel_chol_factor(int n, double *a, int ld, double pivot_min_frac)
 {
+    double diagonals[DIAGONALS];
     if (n == 0)
         return KEEL_CHOL_FACTORED;
+    for (int i = 0; i < n && n <= DIAGONALS; i++)
+        diagonals[i] = a[(long)i * ld + i];
     /* the _work form skips LAPACKE's own search for NaN: callers have looked already */
     const int info = LAPACKE_dpotrf_work(LAPACK_COL_MAJOR, 'L', n, a, ld);
     KEEL_ASSERT(info >= 0);
-    return info == 0 && smallest_pivot(n, a, ld) > pivot_min_frac ? KEEL_CHOL_FACTORED
-                                                                  : KEEL_CHOL_NOT_DEFINITE;
+    return info == 0 && smallest_pivot(n, a, ld, n <= DIAGONALS ? diagonals : NULL) > pivot_min_frac
+               ? KEEL_CHOL_FACTORED
+               : KEEL_CHOL_NOT_DEFINITE;
 }
 
 /* Up to this order a call of BLAS costs more than the loops. */

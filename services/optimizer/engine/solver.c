@@ -300,10 +300,13 @@ typedef struct along {
     solver_root root;
 } along;
 
+/* As roots of what lies above the least variance, which between two changes of status of the whole
+ * frontier would be linear in t. */
 static double risk_left(const keel_solver *s, double t)
 {
     (void)t;
-    return s->p->target_risk * s->p->target_risk - s->variance;
+    const double most = s->p->target_risk * s->p->target_risk;
+    return sqrt(fmax(most - s->least, 0)) - sqrt(fmax(s->variance - s->least, 0));
 }
 
 /* The Sharpe ratio rises while this is above 0: its slope along t has this sign. */
@@ -383,10 +386,12 @@ static keel_problem_outcome close_in(keel_solver *s, along *a)
 static keel_problem_outcome solve_target_risk(keel_solver *s, keel_problem_answer *answer)
 {
     const double most = s->p->target_risk * s->p->target_risk;
-    along a = {.f = risk_left, .root = {.tolerance = 1e-13 * most}};
-    keel_problem_outcome outcome = step_along(s, &a, 0);
+    along a = {.f = risk_left, .root = {.tolerance = 1e-13 * s->p->target_risk}};
+    keel_problem_outcome outcome = solver_meet(s, 1, 0);
     if (outcome != KEEL_PROBLEM_SOLVED)
         return outcome;
+    s->least = s->variance;
+    solver_root_take(&a.root, 0, risk_left(s, 0));
     if (s->variance > most * (1 + KEEL_QP_TOLERANCE)) {
         snprintf(answer->conflict[0], KEEL_NAME_MAX, "target_risk");
         answer->conflict_n = 1;

@@ -59,6 +59,7 @@ struct keel_solver {
     double *sw;           /* n: S w */
     double variance, active, turnover, earned, cost; /* w'Sw, tracking variance, sum |w - current|,
                                                         mean'w, sum cost |w - current| */
+    double least; /* TARGET_RISK: the least variance of the set */
     int iterations;
     int *scratch; /* n */
 
