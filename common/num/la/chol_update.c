@@ -115,9 +115,11 @@ static void downdated_diagonal(int n, const double *l, int ld, const double *x, 
 keel_chol_outcome keel_chol_downdate(int n, double *l, int ld, double *x, double pivot_min_frac,
                                      double *work)
 {
+    if (n == 0)
+        return KEEL_CHOL_FACTORED;
     double *carry = work, *diagonal = work + n;
     downdated_diagonal(n, l, ld, x, diagonal);
-    keel_tri_solve(n, 1, l, ld, x, n > 0 ? n : 1);
+    keel_tri_solve(n, 1, l, ld, x, n);
     if (!pivots_stay(n, l, ld, x, diagonal, pivot_min_frac))
         return KEEL_CHOL_NOT_DEFINITE;
     double rho = 1;

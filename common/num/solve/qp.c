@@ -87,12 +87,14 @@ void keel_qp_free(keel_qp **of)
     if (qp == NULL)
         return;
     keel_qp_free(&qp->dense);
-    void *owned[] = {
-        qp->dx,       qp->dy,       qp->effect, qp->status,    qp->next,     qp->best,     qp->lo,
-        qp->hi,       qp->row_size, qp->x,      qp->y,         qp->z,        qp->gradient, qp->pick,
-        qp->row_pick, qp->scratch,  qp->block,  qp->row_value, qp->conflict, qp->columns,  qp->gram,
-        qp->rhs,      qp->triangle, qp->work,   qp->active,    qp->position, qp->ignored,  qp->kept,
-        qp->packed,   qp->linear,   qp->piece,  qp->center,    qp->slope};
+    void *owned[] = {qp->dx,       qp->dy,      qp->effect,    qp->status,   qp->next,
+                     qp->best,     qp->lo,      qp->hi,        qp->row_size, qp->x,
+                     qp->y,        qp->z,       qp->gradient,  qp->pick,     qp->row_pick,
+                     qp->scratch,  qp->block,   qp->row_value, qp->conflict, qp->columns,
+                     qp->gram,     qp->rhs,     qp->triangle,  qp->work,     qp->active,
+                     qp->position, qp->ignored, qp->kept,      qp->packed,   qp->linear,
+                     qp->piece,    qp->center,  qp->slope,     qp->raw,      qp->inner,
+                     qp->inverse,  qp->along};
     for (size_t i = 0; i < sizeof owned / sizeof owned[0]; i++)
         keel_free(&owned[i]);
     keel_free(of);
