@@ -117,10 +117,15 @@ static void infeasible_sentence(const keel_stated *s, const keel_problem_answer 
     for (int k = 0; k < answer->conflict_n; k++)
         keel_text_add(out, KEEL_WHY_NOT_MAX, &len, "%s%s", k > 0 ? ", " : "",
                       keel_stated_name(s, answer->conflict[k], name));
-    keel_text_add(out, KEEL_WHY_NOT_MAX, &len, alone ? " cannot hold with the others" : "");
-    if (answer->violation > 0)
-        keel_text_add(out, KEEL_WHY_NOT_MAX, &len, "; %.4g is missing in all at least",
-                      answer->violation);
+    keel_text_add(out, KEEL_WHY_NOT_MAX, &len, alone ? " cannot hold with the rest" : "");
+    int least = 0; /* the first that has to give way by the least */
+    for (int k = 1; k < answer->conflict_n; k++)
+        if (answer->conflict_by[k] < answer->conflict_by[least] * (1 - 1e-9))
+            least = k;
+    if (answer->conflict_n > 0)
+        keel_text_add(out, KEEL_WHY_NOT_MAX, &len, "; they would if %s gave way by %.4g",
+                      keel_stated_name(s, answer->conflict[least], name),
+                      answer->conflict_by[least]);
 }
 
 const char *keel_why_not(const keel_stated *s, const keel_problem_answer *answer,
@@ -177,12 +182,16 @@ const char *keel_plain_text(const char *text, char out[KEEL_WHY_NOT_MAX])
 static json_t *why_not_json(const keel_stated *s, const keel_problem_answer *answer)
 {
     char text[KEEL_WHY_NOT_MAX], plain[KEEL_WHY_NOT_MAX], name[KEEL_CONSTRAINT_NAME_MAX];
-    json_t *names = json_array();
+    json_t *names = json_array(), *relax = json_object();
     const bool conflict = answer->outcome == KEEL_PROBLEM_INFEASIBLE;
-    for (int k = 0; conflict && k < answer->conflict_n; k++)
-        json_array_append_new(names, json_string(keel_stated_name(s, answer->conflict[k], name)));
-    return json_pack("{s:s, s:o}", "text", keel_plain_text(keel_why_not(s, answer, text), plain),
-                     "names", names);
+    for (int k = 0; conflict && k < answer->conflict_n; k++) {
+        keel_stated_name(s, answer->conflict[k], name);
+        json_array_append_new(names, json_string(name));
+        json_object_set_new(relax, name, json_real(answer->conflict_by[k]));
+    }
+    return json_pack("{s:s, s:o, s:o}", "text",
+                     keel_plain_text(keel_why_not(s, answer, text), plain), "names", names, "relax",
+                     relax);
 }
 
 static void add_solution(json_t *to, const keel_stated *s, const keel_problem_answer *answer)

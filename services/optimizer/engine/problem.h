@@ -113,6 +113,8 @@ typedef struct keel_problem_answer {
     const double *row_price;  /* n: sum over prices of multiplier * gradient */
     int conflict_n;
     char conflict[KEEL_CONFLICT_MAX][KEEL_NAME_MAX]; /* "budget", "sector:DeFi", "upper:3" */
+    /* A relaxation each: if this one alone gave way by so much, these would hold together. */
+    double conflict_by[KEEL_CONFLICT_MAX];
     double violation; /* INFEASIBLE: the least sum of violations among them */
 } keel_problem_answer;
 

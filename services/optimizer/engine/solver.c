@@ -395,7 +395,7 @@ static keel_problem_outcome solve_target_risk(keel_solver *s, keel_problem_answe
     if (s->variance > most * (1 + KEEL_QP_TOLERANCE)) {
         snprintf(answer->conflict[0], KEEL_NAME_MAX, "target_risk");
         answer->conflict_n = 1;
-        answer->violation = sqrt(s->variance) - s->p->target_risk;
+        answer->violation = answer->conflict_by[0] = sqrt(s->variance) - s->p->target_risk;
         return KEEL_PROBLEM_INFEASIBLE;
     }
     double t = first_guess(s);

@@ -277,26 +277,33 @@ bool solver_answer(keel_solver *s, double factor, keel_problem_answer *answer)
            m.gap <= KEEL_QP_TOLERANCE;
 }
 
+static void conflict_alone(keel_problem_answer *answer, const char *name, double violation)
+{
+    snprintf(answer->conflict[0], KEEL_NAME_MAX, "%s", name);
+    answer->conflict_n = 1;
+    answer->conflict_by[0] = answer->violation = violation;
+}
+
 void solver_conflict(keel_solver *s, keel_problem_answer *answer)
 {
+    const keel_problem *p = s->p;
     const keel_qp_answer *found = &s->found;
     if (found->outcome != KEEL_QP_INFEASIBLE) { /* a curved limit that no price meets */
-        const bool turnover = s->at.kappa > 0 && s->turnover > s->p->turnover_max;
-        snprintf(answer->conflict[0], KEEL_NAME_MAX, "%s",
-                 turnover ? "turnover_max" : "tracking_error_max");
-        answer->conflict_n = 1;
-        answer->violation = turnover ? s->turnover - s->p->turnover_max
-                                     : sqrt(s->active) - s->p->tracking_error_max;
+        if (s->at.kappa > 0 && s->turnover > p->turnover_max)
+            conflict_alone(answer, "turnover_max", s->turnover - p->turnover_max);
+        else
+            conflict_alone(answer, "tracking_error_max", sqrt(s->active) - p->tracking_error_max);
         return;
     }
     answer->violation = found->violation;
     for (int k = 0; k < found->conflict_n && k < KEEL_CONFLICT_MAX; k++) {
-        const int at = found->conflict[k];
-        char *to = answer->conflict[answer->conflict_n++];
+        const int at = found->conflict[k], i = at - s->m;
+        const double multiplier = at < s->m ? found->y[at] : found->z[i];
+        char *to = answer->conflict[answer->conflict_n];
         if (at < s->m)
             snprintf(to, KEEL_NAME_MAX, "%s", row_name(s, at));
         else
-            snprintf(to, KEEL_NAME_MAX, "%s:%d", found->z[at - s->m] > 0 ? "upper" : "lower",
-                     at - s->m);
+            snprintf(to, KEEL_NAME_MAX, "%s:%d", multiplier > 0 ? "upper" : "lower", i);
+        answer->conflict_by[answer->conflict_n++] = found->violation / fabs(multiplier);
     }
 }

@@ -197,6 +197,7 @@ Test(solver, infeasible_by_a_millionth_is_infeasible)
     cr_expect_str_eq(out.conflict[0], "budget");
     cr_expect_str_eq(out.conflict[1], "upper:0");
     cr_expect_float_eq(out.violation, 1e-6, 1e-9);
+    cr_expect_float_eq(out.conflict_by[1], 1e-6, 1e-9, "one cap that gives way is enough");
 }
 
 Test(solver, the_limits_that_conflict_are_named)
