@@ -107,6 +107,24 @@ static json_t *weights_json(const keel_stated *s, const double *weights)
     return all;
 }
 
+/* Who should give way: limits that were asked for before bounds, the budget last; of one kind the
+ * least amount, then the first. */
+static int cheapest(const keel_problem_answer *answer)
+{
+    int best = 0, best_rank = 3;
+    for (int k = 0; k < answer->conflict_n; k++) {
+        const char *name = answer->conflict[k];
+        const bool bound = strncmp(name, "lower:", 6) == 0 || strncmp(name, "upper:", 6) == 0;
+        const int rank = strcmp(name, "budget") == 0 ? 2 : bound ? 1 : 0;
+        const bool less = answer->conflict_by[k] < answer->conflict_by[best] * (1 - 1e-9);
+        if (rank < best_rank || (rank == best_rank && less)) {
+            best = k;
+            best_rank = rank;
+        }
+    }
+    return best;
+}
+
 static void infeasible_sentence(const keel_stated *s, const keel_problem_answer *answer,
                                 char out[KEEL_WHY_NOT_MAX])
 {
@@ -118,10 +136,7 @@ static void infeasible_sentence(const keel_stated *s, const keel_problem_answer 
         keel_text_add(out, KEEL_WHY_NOT_MAX, &len, "%s%s", k > 0 ? ", " : "",
                       keel_stated_name(s, answer->conflict[k], name));
     keel_text_add(out, KEEL_WHY_NOT_MAX, &len, alone ? " cannot hold with the rest" : "");
-    int least = 0; /* the first that has to give way by the least */
-    for (int k = 1; k < answer->conflict_n; k++)
-        if (answer->conflict_by[k] < answer->conflict_by[least] * (1 - 1e-9))
-            least = k;
+    const int least = cheapest(answer);
     if (answer->conflict_n > 0)
         keel_text_add(out, KEEL_WHY_NOT_MAX, &len, "; they would if %s gave way by %.4g",
                       keel_stated_name(s, answer->conflict[least], name),
