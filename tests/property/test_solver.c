@@ -12,7 +12,8 @@
 enum { N = 24, LEN = N * (N + 1) / 2, ROWS = 4, OTHERS = 12 };
 
 typedef struct data {
-    double s[LEN], mean[N], lower[N], upper[N], a[ROWS][N], current[N], cost[N], benchmark[N];
+    double loadings[N * 4], specific[N], s[LEN], mean[N], lower[N], upper[N], a[ROWS][N],
+        current[N], cost[N], benchmark[N];
     keel_problem_row rows[ROWS];
     keel_problem p;
 } data;
@@ -34,13 +35,16 @@ static void draw_market(data *d, keel_rng *rng)
 {
     const int n = d->p.n, factors = 1 + (int)keel_rng_below(rng, 4);
     const bool singular = keel_rng_below(rng, 4) == 0;
-    double b[N * 4];
+    double *b = d->loadings;
+    d->p.factors = factors;
     for (int i = 0; i < n * factors; i++)
         b[i] = 0.01 * keel_rng_normal(rng);
     for (int j = 0; j < n; j++) {
         d->mean[j] = 0.001 * keel_rng_normal(rng);
         for (int i = j; i < n; i++) {
-            double sum = i == j && !singular ? pow(between(rng, 0.005, 0.03), 2) : 0;
+            if (i == j)
+                d->specific[j] = singular ? 0 : pow(between(rng, 0.005, 0.03), 2);
+            double sum = i == j ? d->specific[j] : 0;
             for (int f = 0; f < factors; f++)
                 sum += b[factors * i + f] * b[factors * j + f];
             d->s[at(n, i, j)] = sum;
@@ -205,6 +209,17 @@ static double scale_of(const data *d)
                : fmax(0.001, d->p.risk_aversion * scale);
 }
 
+/* The most that the set expects: what is said to be missing must not be there. */
+static double most_expected(keel_solver *solver, const data *d)
+{
+    keel_problem_answer out;
+    keel_problem p = d->p;
+    p.method = KEEL_METHOD_MEAN_VARIANCE;
+    p.risk_aversion = 0;
+    cr_assert_eq(keel_solver_solve(solver, &p, &out, NULL), KEEL_OK);
+    return out.outcome == KEEL_PROBLEM_SOLVED ? net(d, out.weights) : -INFINITY;
+}
+
 Test(solver, nothing_in_the_set_is_better)
 {
     static data d;
@@ -224,6 +239,8 @@ Test(solver, nothing_in_the_set_is_better)
                       "seed %d: %s n %d residuals %g %g %g", (int)seed,
                       keel_method_name(d.p.method), d.p.n, out.certificate.primal_residual,
                       out.certificate.dual_residual, out.certificate.gap);
+        if (out.outcome == KEEL_PROBLEM_NO_EXCESS_RETURN)
+            cr_expect_lt(most_expected(other, &d), 1e-12, "seed %d", (int)seed);
         if (out.outcome != KEEL_PROBLEM_SOLVED)
             continue;
         memcpy(w, out.weights, (size_t)d.p.n * sizeof *w);
@@ -301,4 +318,42 @@ Test(solver, says_why)
     }
     cr_expect_gt(checked, 1000);
     keel_solver_free(&solver);
+}
+
+/* The same covariance in its two shapes. Where more than one portfolio is best the objectives are
+ * the same, which the weights of definite covariances show too. */
+Test(solver, factors_and_their_matrix_give_the_same_answer)
+{
+    static data d;
+    int compared = 0;
+    keel_solver *packed = keel_solver_new(N), *factors = keel_solver_new_factors(N, 4);
+    for (uint64_t seed = 1; seed <= 2000; seed++) {
+        keel_rng rng = keel_rng_seeded(seed);
+        keel_problem_answer of_packed, of_factors;
+        draw(&d, &rng);
+        keel_problem p = d.p;
+        p.covariance = NULL;
+        p.loadings = d.loadings;
+        p.specific = d.specific;
+        keel_solver_reset(packed);
+        keel_solver_reset(factors);
+        cr_assert_eq(keel_solver_solve(packed, &d.p, &of_packed, NULL), KEEL_OK);
+        cr_assert_eq(keel_solver_solve(factors, &p, &of_factors, NULL), KEEL_OK);
+        if (of_packed.outcome == KEEL_PROBLEM_NO_RISK || of_factors.outcome == KEEL_PROBLEM_NO_RISK)
+            continue; /* told by rounding where the risk is about 0 */
+        cr_expect_eq(of_factors.outcome, of_packed.outcome, "seed %d: %s: %s, packed %s", (int)seed,
+                     keel_method_name(p.method), keel_problem_outcome_name(of_factors.outcome),
+                     keel_problem_outcome_name(of_packed.outcome));
+        if (of_factors.outcome != KEEL_PROBLEM_SOLVED || of_packed.outcome != KEEL_PROBLEM_SOLVED)
+            continue;
+        cr_expect_lt(fabs(of_factors.objective - of_packed.objective), 1e-8 * scale_of(&d),
+                     "seed %d: %s", (int)seed, keel_method_name(p.method));
+        for (int i = 0; i < p.n && d.specific[0] > 0; i++)
+            cr_expect_float_eq(of_factors.weights[i], of_packed.weights[i], 1e-6, "seed %d: %s",
+                               (int)seed, keel_method_name(p.method));
+        compared++;
+    }
+    cr_expect_gt(compared, 500);
+    keel_solver_free(&packed);
+    keel_solver_free(&factors);
 }

@@ -32,7 +32,9 @@
 #include "common/domain/allocation.h"
 
 enum {
-    KEEL_PROBLEM_N_MAX = 2048,
+    KEEL_PROBLEM_N_MAX = 2048,         /* with a packed covariance */
+    KEEL_PROBLEM_FACTOR_N_MAX = 16384, /* with one in factor form */
+    KEEL_PROBLEM_FACTORS_MAX = 512,
     KEEL_PROBLEM_ROWS_MAX = 60, /* beside those that the solver adds */
     KEEL_PRICES_MAX = KEEL_PROBLEM_ROWS_MAX + 6,
     KEEL_CONFLICT_MAX = 16,
@@ -47,8 +49,12 @@ typedef struct keel_problem_row {
 
 typedef struct keel_problem {
     keel_method method;
-    int n;                    /* 1..KEEL_PROBLEM_N_MAX */
-    const double *covariance; /* packed lower triangle by columns, n(n+1)/2; semidefinite */
+    int n;                    /* 1..KEEL_PROBLEM_N_MAX or KEEL_PROBLEM_FACTOR_N_MAX */
+    const double *covariance; /* packed lower triangle by columns, n(n+1)/2; semidefinite. NULL: S
+                               * is diag(specific) + B B' */
+    int factors;              /* columns of B, 0..KEEL_PROBLEM_FACTORS_MAX */
+    const double *loadings;   /* B by rows: asset i, factor f at loadings[i * factors + f] */
+    const double *specific;   /* n, variances >= 0 */
     const double *square; /* n x n: the same with both triangles; NULL = not to be had. Faster */
     bool checked; /* the covariance is known to be finite and semidefinite. Else it is looked at,
                    * and the solve begins cold for that */
@@ -122,6 +128,8 @@ typedef struct keel_solver keel_solver;
 
 /* Room for n_max assets, 1..KEEL_PROBLEM_N_MAX; NULL out of range. Owned. */
 KEEL_MUST_CHECK keel_solver *keel_solver_new(int n_max);
+/* Room for covariances in factor form only, as keel_qp_new_factors. */
+KEEL_MUST_CHECK keel_solver *keel_solver_new_factors(int n_max, int factors_max);
 void keel_solver_free(keel_solver **solver);
 
 /* Solve, from the warm status of the last call where n, the rows and the method are the same. What

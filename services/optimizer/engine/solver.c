@@ -6,6 +6,7 @@
 #include "common/num/la/sym.h"
 #include "services/optimizer/engine/solver_internal.h"
 
+#include <float.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -24,21 +25,18 @@ const char *keel_problem_outcome_name(keel_problem_outcome outcome)
     return (size_t)outcome < sizeof names / sizeof names[0] ? names[outcome] : "";
 }
 
-keel_solver *keel_solver_new(int n_max)
+static keel_solver *new_common(int n_max)
 {
-    if (n_max < 1 || n_max > KEEL_PROBLEM_N_MAX)
-        return NULL;
     const size_t n = (size_t)n_max;
     keel_solver *s = keel_xcalloc(1, sizeof *s);
     s->n_max = n_max;
-    s->qp = keel_qp_new(n_max, SOLVER_ROWS_MAX);
     s->a = keel_xcalloc(SOLVER_ROWS_MAX * n, sizeof *s->a);
     s->row_lo = keel_xcalloc(SOLVER_ROWS_MAX, sizeof *s->row_lo);
     s->row_hi = keel_xcalloc(SOLVER_ROWS_MAX, sizeof *s->row_hi);
     s->current = keel_xcalloc(n, sizeof *s->current);
     s->target = keel_xcalloc(n, sizeof *s->target);
     s->bench = keel_xcalloc(n, sizeof *s->bench);
-    s->matrix = keel_xcalloc(keel_sym_len(n_max), sizeof *s->matrix);
+    s->variances = keel_xcalloc(n, sizeof *s->variances);
     s->linear = keel_xcalloc(n, sizeof *s->linear);
     s->slopes = keel_xcalloc(n, sizeof *s->slopes);
     s->w = keel_xcalloc(n, sizeof *s->w);
@@ -53,15 +51,39 @@ keel_solver *keel_solver_new(int n_max)
     return s;
 }
 
+keel_solver *keel_solver_new(int n_max)
+{
+    if (n_max < 1 || n_max > KEEL_PROBLEM_N_MAX)
+        return NULL;
+    keel_solver *s = new_common(n_max);
+    s->qp = keel_qp_new(n_max, SOLVER_ROWS_MAX);
+    s->matrix = keel_xcalloc(keel_sym_len(n_max), sizeof *s->matrix);
+    return s;
+}
+
+keel_solver *keel_solver_new_factors(int n_max, int factors_max)
+{
+    if (n_max < 1 || n_max > KEEL_PROBLEM_FACTOR_N_MAX || factors_max < 1 ||
+        factors_max > KEEL_PROBLEM_FACTORS_MAX)
+        return NULL;
+    keel_solver *s = new_common(n_max);
+    s->factors_max = factors_max;
+    s->qp = keel_qp_new_factors(n_max, SOLVER_ROWS_MAX, factors_max);
+    s->matrix = keel_xcalloc((size_t)n_max, sizeof *s->matrix);
+    s->scaled = keel_xcalloc((size_t)n_max * (size_t)factors_max, sizeof *s->scaled);
+    return s;
+}
+
 void keel_solver_free(keel_solver **of)
 {
     keel_solver *s = *of;
     if (s == NULL)
         return;
     keel_qp_free(&s->qp);
-    void *owned[] = {s->a,      s->row_lo,  s->row_hi, s->current,    s->target,     s->bench,
-                     s->matrix, s->linear,  s->slopes, s->w,          s->y,          s->sw,
-                     s->z,      s->scratch, s->beyond, s->risk_price, s->cost_slope, s->row_price};
+    void *owned[] = {s->a,         s->row_lo, s->row_hi,     s->current,    s->target,
+                     s->bench,     s->matrix, s->linear,     s->slopes,     s->w,
+                     s->y,         s->sw,     s->z,          s->scratch,    s->beyond,
+                     s->variances, s->scaled, s->risk_price, s->cost_slope, s->row_price};
     for (size_t i = 0; i < sizeof owned / sizeof owned[0]; i++)
         keel_free(&owned[i]);
     keel_free(of);
@@ -149,6 +171,40 @@ static bool is_closed_form(keel_method method)
            method == KEEL_METHOD_STATIC;
 }
 
+static keel_status check_factors(const keel_problem *p, keel_err *err)
+{
+    if (p->factors < 0 || p->loadings == NULL || p->specific == NULL)
+        return keel_err_set(err, KEEL_EINVAL, "covariance: missing");
+    if (!p->checked && !keel_la_all_finite(p->n * p->factors, p->loadings))
+        return keel_err_set(err, KEEL_ENONFINITE, "loadings: a number is not finite");
+    KEEL_TRY(check_vector("specific", p->n, p->specific, err));
+    for (int i = 0; i < p->n; i++)
+        if (p->specific[i] < 0)
+            return keel_err_set(err, KEEL_ERANGE, "specific[%d]: %.6g is below 0", i,
+                                p->specific[i]);
+    return KEEL_OK;
+}
+
+static keel_status check_covariance(const keel_solver *s, const keel_problem *p, keel_err *err)
+{
+    if (p->covariance == NULL) {
+        KEEL_TRY(check_factors(p, err));
+        if (p->factors > s->factors_max)
+            return keel_err_set(err, KEEL_ERANGE, "factors: %d; this solver has room for %d",
+                                p->factors, s->factors_max);
+        return KEEL_OK;
+    }
+    if (s->factors_max > 0)
+        return keel_err_set(err, KEEL_EINVAL, "covariance: this solver takes factors only");
+    if (!p->checked && !keel_la_all_finite((int)keel_sym_len(p->n), p->covariance))
+        return keel_err_set(err, KEEL_ENONFINITE, "covariance: a number is not finite");
+    for (int i = 0; i < p->n; i++)
+        if (p->covariance[keel_sym_at(p->n, i, i)] < 0)
+            return keel_err_set(err, KEEL_ERANGE, "covariance: the variance of asset %d is below 0",
+                                i);
+    return KEEL_OK;
+}
+
 static keel_status check(const keel_solver *s, const keel_problem *p, keel_err *err)
 {
     if (p->n < 1 || p->n > s->n_max)
@@ -159,14 +215,7 @@ static keel_status check(const keel_solver *s, const keel_problem *p, keel_err *
     if (!is_closed_form(p->method) && !needs_mean(p->method) &&
         p->method != KEEL_METHOD_MIN_VARIANCE)
         return keel_err_set(err, KEEL_EINVAL, "method: none that is solved here");
-    if (p->covariance == NULL)
-        return keel_err_set(err, KEEL_EINVAL, "covariance: missing");
-    if (!p->checked && !keel_la_all_finite((int)keel_sym_len(p->n), p->covariance))
-        return keel_err_set(err, KEEL_ENONFINITE, "covariance: a number is not finite");
-    for (int i = 0; i < p->n; i++)
-        if (p->covariance[keel_sym_at(p->n, i, i)] < 0)
-            return keel_err_set(err, KEEL_ERANGE, "covariance: the variance of asset %d is below 0",
-                                i);
+    KEEL_TRY(check_covariance(s, p, err));
     if (needs_mean(p->method) && p->mean == NULL)
         return keel_err_set(err, KEEL_EINVAL, "mean: method %s needs one",
                             keel_method_name(p->method));
@@ -208,7 +257,8 @@ static void take_problem(keel_solver *s, const keel_problem *p)
         add_row(s, p->mean, p->target_return, KEEL_NO_BOUND);
     memset(s->bench, 0, (size_t)n * sizeof *s->bench);
     if (p->tracking_error_max < KEEL_NO_BOUND)
-        keel_sym_matvec(n, p->covariance, p->benchmark, s->bench, s->scratch);
+        solver_times(s, p->benchmark, s->bench);
+    solver_read_variances(s);
 }
 
 /* ---- closed forms ---- */
@@ -218,7 +268,7 @@ static void write_form(keel_solver *s)
     const keel_problem *p = s->p;
     double sum = 0;
     for (int i = 0; i < p->n; i++) {
-        const double variance = p->covariance[keel_sym_at(p->n, i, i)];
+        const double variance = s->variances[i];
         s->target[i] = p->method == KEEL_METHOD_STATIC               ? p->target_weights[i]
                        : p->method == KEEL_METHOD_INVERSE_VOLATILITY ? 1 / sqrt(variance)
                                                                      : 1;
@@ -233,7 +283,7 @@ static keel_problem_outcome solve_form(keel_solver *s, keel_problem_answer *answ
     const keel_problem *p = s->p;
     const size_t bytes = (size_t)p->n * sizeof *s->w;
     for (int i = 0; i < p->n && p->method == KEEL_METHOD_INVERSE_VOLATILITY; i++)
-        if (!(p->covariance[keel_sym_at(p->n, i, i)] > 0))
+        if (!(s->variances[i] > 0))
             return KEEL_PROBLEM_NO_RISK;
     write_form(s);
     memcpy(s->w, s->target, bytes);
@@ -309,21 +359,6 @@ static double risk_left(const keel_solver *s, double t)
     return sqrt(fmax(most - s->least, 0)) - sqrt(fmax(s->variance - s->least, 0));
 }
 
-/* The Sharpe ratio rises while this is above 0: its slope along t has this sign. */
-static double sharpe_left(const keel_solver *s, double t)
-{
-    return s->variance - t * (net_return(s) - s->p->risk_free);
-}
-
-/* Variance that is only rounding. */
-static double riskless(const keel_solver *s)
-{
-    double largest = 0;
-    for (int i = 0; i < s->p->n; i++)
-        largest = fmax(largest, s->p->covariance[keel_sym_at(s->p->n, i, i)]);
-    return 1e-14 * largest;
-}
-
 /* More than the risk-free rate, and by more than rounding. */
 static bool is_excess(const keel_solver *s)
 {
@@ -331,6 +366,23 @@ static bool is_excess(const keel_solver *s)
     for (int i = 0; i < s->p->n; i++)
         largest = fmax(largest, fabs(s->p->mean[i]));
     return net_return(s) - s->p->risk_free > 1e-12 * largest;
+}
+
+/* The Sharpe ratio rises while this is above 0: its slope along t has this sign. Before there is
+ * any excess it rises, even where there is no risk. */
+static double sharpe_left(const keel_solver *s, double t)
+{
+    const double left = s->variance - t * (net_return(s) - s->p->risk_free);
+    return is_excess(s) ? left : fmax(left, DBL_MIN);
+}
+
+/* Variance that is only rounding. */
+static double riskless(const keel_solver *s)
+{
+    double largest = 0;
+    for (int i = 0; i < s->p->n; i++)
+        largest = fmax(largest, s->variances[i]);
+    return 1e-14 * largest;
 }
 
 static keel_problem_outcome step_along(keel_solver *s, along *a, double t)
@@ -374,6 +426,8 @@ static keel_problem_outcome close_in(keel_solver *s, along *a)
     double t;
     while (outcome == KEEL_PROBLEM_SOLVED && solver_root_next(&a->root, &t))
         outcome = step_along(s, a, t);
+    if (outcome == KEEL_PROBLEM_SOLVED && !solver_root_is_settled(&a->root))
+        return KEEL_PROBLEM_ITERATION_LIMIT;
     t = solver_root_best(&a->root);
     if (outcome == KEEL_PROBLEM_SOLVED && s->at.t != t)
         outcome = solver_meet(s, 1, t);
@@ -430,11 +484,11 @@ static keel_problem_outcome solve_max_sharpe(keel_solver *s, keel_problem_answer
     keel_problem_outcome outcome = step_along(s, &a, 0);
     if (outcome != KEEL_PROBLEM_SOLVED)
         return outcome;
-    a.root.tolerance = 1e-14 * s->variance;
     double t = first_guess(s);
     outcome = raise_along(s, &a, &t, STEPS_DOUBT);
     if (outcome == KEEL_PROBLEM_SOLVED && !solver_root_has(&a.root) && is_worth_a_risk(s, &outcome))
         outcome = raise_along(s, &a, &t, STEPS_MAX);
+    a.root.tolerance = 1e-14 * s->variance; /* of the first point beyond */
     if (outcome == KEEL_PROBLEM_SOLVED && solver_root_has(&a.root))
         outcome = close_in(s, &a);
     if (outcome != KEEL_PROBLEM_SOLVED)
@@ -468,7 +522,7 @@ keel_status keel_solver_solve(keel_solver *s, const keel_problem *problem,
     KEEL_TRY(check(s, problem, err));
     memset(answer, 0, sizeof *answer);
     take_problem(s, problem);
-    if (!problem->checked) /* a cold start looks at all of the covariance */
+    if (!problem->checked && problem->covariance != NULL) /* a cold start looks at all of it */
         keel_qp_reset(s->qp);
     answer->outcome = solve_method(s, answer);
     if (answer->outcome == KEEL_PROBLEM_INFEASIBLE && answer->conflict_n == 0)

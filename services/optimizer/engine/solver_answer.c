@@ -1,6 +1,5 @@
 /* What an answer rests on, measured from the weights and the prices alone, and why it is so. */
 #include "common/num/la/la.h"
-#include "common/num/la/sym.h"
 #include "common/num/stats/moments.h"
 #include "services/optimizer/engine/solver_internal.h"
 
@@ -87,9 +86,9 @@ static double unit_of(const keel_solver *s)
     const keel_problem *p = s->p;
     double unit = s->at.kappa;
     for (int i = 0; i < p->n; i++) {
-        const double own = s->nearest ? 1 : p->covariance[keel_sym_at(p->n, i, i)];
+        const double own = s->nearest ? 1 : s->variances[i];
         unit = fmax(unit, s->at.v * own);
-        unit = fmax(unit, s->at.nu * p->covariance[keel_sym_at(p->n, i, i)]);
+        unit = fmax(unit, s->at.nu * s->variances[i]);
         unit = fmax(unit, s->at.t * fmax(p->mean != NULL ? fabs(p->mean[i]) : 0,
                                          p->cost != NULL ? p->cost[i] : 0));
     }

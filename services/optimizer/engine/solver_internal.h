@@ -24,6 +24,7 @@ typedef struct solver_root {
     double weight_lo, weight_hi; /* of the ends in the next secant (Illinois) */
     bool has_lo, has_hi;
     double tolerance; /* of f */
+    double floor;     /* of x: ends this near are one; 0 is where a jump may be */
     int steps;
 } solver_root;
 
@@ -32,6 +33,7 @@ bool solver_root_has(const solver_root *root); /* both ends */
 /* The next place to look; false: it is found as well as it can be. */
 bool solver_root_next(solver_root *root, double *x);
 double solver_root_best(const solver_root *root);
+bool solver_root_is_settled(const solver_root *root); /* found, or both ends are as good as one */
 
 struct keel_solver {
     int n_max;
@@ -45,7 +47,10 @@ struct keel_solver {
     double *current;         /* n, zeros where there is none */
     double *target;          /* n: a closed form */
     double *bench;           /* n: S benchmark */
-    double *matrix;          /* packed: I + nu S, I, or zeros */
+    int factors_max;         /* 0: packed covariances */
+    double *variances;       /* n: the diagonal of S */
+    double *matrix;          /* I + nu S, I, or zeros: packed, or specific variances */
+    double *scaled;          /* n x factors: loadings times the root of nu */
     double *linear;          /* n */
     double *slopes;          /* n: of the kinks at `current` */
     solver_prices last;      /* where the last search ended: the next one begins there */
@@ -66,6 +71,21 @@ struct keel_solver {
     double *z, *risk_price, *cost_slope, *row_price; /* n, of the answer */
     keel_price prices[KEEL_PRICES_MAX];
 };
+
+/* Quadratic term of a QP, in one of the shapes of qp.h. */
+typedef struct solver_form {
+    const double *packed, *square;
+    int factors;
+    const double *loadings, *specific;
+    bool checked;
+} solver_form;
+
+/* v B + nu S divided by *unit, which makes it S or I where one of the two is all there is. */
+solver_form solver_form_of(keel_solver *s, solver_prices at, double *unit);
+
+/* y = S x; the diagonal of S into s->variances. */
+void solver_times(keel_solver *s, const double *x, double *y);
+void solver_read_variances(keel_solver *s);
 
 /* Solve the family at these prices; the point and all that is measured of it. */
 keel_problem_outcome solver_evaluate(keel_solver *s, solver_prices at);

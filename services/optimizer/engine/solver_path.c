@@ -1,16 +1,23 @@
 /* The family of solver_internal.h: one QP for given prices, and the prices that the curved limits
  * ask for. */
-#include "common/num/la/la.h"
-#include "common/num/la/sym.h"
 #include "services/optimizer/engine/solver_internal.h"
 
 #include <math.h>
 #include <string.h>
 
-enum { ROOT_STEPS_MAX = 100, PRICE_STEPS_MAX = 40, PRICE_STEPS_DOUBT = 6, BLEND_STEPS = 60 };
+enum {
+    ROOT_STEPS_MAX = 160,
+    HALVES_FROM = 16,
+    PRICE_STEPS_MAX = 40,
+    PRICE_STEPS_DOUBT = 6,
+    BLEND_STEPS = 60
+};
 
-#define LIMIT_TOLERANCE 1e-13 /* of a curved limit */
-#define FACTOR          4.0   /* from price to price until the limit holds */
+#define LIMIT_TOLERANCE 1e-13  /* of a curved limit */
+#define FROM_NOTHING    1024.0 /* from a price that may be too high by orders, down */
+#define NOTHING         1e-14  /* of what a price is against: as good as none */
+#define SETTLED         1e-12  /* of a price: both ends of its search are one */
+#define FACTOR          4.0    /* from price to price until the limit holds */
 
 /* ---- roots ---- */
 
@@ -40,13 +47,23 @@ bool solver_root_next(solver_root *root, double *x)
 {
     const double width = root->hi - root->lo;
     if (root->f_lo <= root->tolerance || -root->f_hi <= root->tolerance ||
-        root->steps++ >= ROOT_STEPS_MAX || !(width > 4e-16 * fabs(root->hi)))
+        root->steps++ >= ROOT_STEPS_MAX || !(width > fmax(4e-16 * fabs(root->hi), root->floor)))
         return false;
     const double a = root->f_lo * root->weight_lo, b = root->f_hi * root->weight_hi;
     *x = root->lo + width * (a / (a - b));
-    if (root->steps % 8 == 0 || !(*x > root->lo && *x < root->hi)) /* in case it creeps */
-        *x = root->lo > 0 ? sqrt(root->lo) * sqrt(root->hi) : root->lo + 0.5 * width;
+    /* by halves in between, so that a jump does not hold it up: of the exponent first */
+    const bool halve = root->steps > HALVES_FROM ? root->steps % 2 == 0 : root->steps % 4 == 0;
+    if (halve || !(*x > root->lo && *x < root->hi))
+        *x = root->lo <= 0             ? root->hi / FROM_NOTHING
+             : root->hi > 4 * root->lo ? sqrt(root->lo) * sqrt(root->hi)
+                                       : root->lo + 0.5 * width;
     return *x > root->lo && *x < root->hi;
+}
+
+bool solver_root_is_settled(const solver_root *root)
+{
+    return root->f_lo <= root->tolerance || -root->f_hi <= root->tolerance ||
+           !(root->hi - root->lo > fmax(SETTLED * fabs(root->hi), root->floor));
 }
 
 double solver_root_best(const solver_root *root)
@@ -55,27 +72,6 @@ double solver_root_best(const solver_root *root)
 }
 
 /* ---- one QP ---- */
-
-/* v B + nu S, divided by what makes it S or I where one of the two is all there is. */
-static const double *matrix_of(keel_solver *s, solver_prices at)
-{
-    const int n = s->p->n;
-    const size_t len = keel_sym_len(n);
-    if (!s->nearest && at.v + at.nu > 0) {
-        s->unit = at.v + at.nu;
-        return s->p->covariance;
-    }
-    s->unit = 1;
-    if (s->nearest && at.v == 0 && at.nu > 0) {
-        s->unit = at.nu;
-        return s->p->covariance;
-    }
-    for (size_t k = 0; k < len; k++)
-        s->matrix[k] = s->nearest ? at.nu * s->p->covariance[k] : 0;
-    for (int i = 0; i < n && s->nearest; i++)
-        s->matrix[keel_sym_at(n, i, i)] += at.v;
-    return s->matrix;
-}
 
 static double cost_of(const keel_solver *s, int i)
 {
@@ -103,7 +99,7 @@ keel_problem_outcome solver_evaluate(keel_solver *s, solver_prices at)
 {
     const keel_problem *p = s->p;
     const keel_qp_kink kink = {s->current, s->slopes, s->slopes};
-    const double *matrix = matrix_of(s, at);
+    const solver_form form = solver_form_of(s, at, &s->unit);
     bool has_costs = false;
     for (int i = 0; i < p->n; i++) {
         const double mean = p->mean != NULL ? p->mean[i] : 0;
@@ -114,15 +110,18 @@ keel_problem_outcome solver_evaluate(keel_solver *s, solver_prices at)
     }
     const keel_qp_problem qp = {.n = p->n,
                                 .m = s->m,
-                                .s = matrix,
+                                .s = form.packed,
+                                .square = form.square,
+                                .factors = form.factors,
+                                .loadings = form.loadings,
+                                .specific = form.specific,
+                                .checked = form.checked,
                                 .c = s->linear,
                                 .lower = p->lower,
                                 .upper = p->upper,
                                 .a = s->a,
                                 .row_lo = s->row_lo,
                                 .row_hi = s->row_hi,
-                                .square = matrix == p->covariance ? p->square : NULL,
-                                .checked = p->checked || matrix != p->covariance,
                                 .semidefinite = true,
                                 .kinks_n = has_costs,
                                 .kinks = &kink};
@@ -143,7 +142,7 @@ void solver_measure(keel_solver *s)
 {
     const keel_problem *p = s->p;
     const double *benchmark = p->tracking_error_max < KEEL_NO_BOUND ? p->benchmark : NULL;
-    keel_sym_matvec(p->n, p->covariance, s->w, s->sw, s->scratch);
+    solver_times(s, s->w, s->sw);
     s->variance = s->active = s->turnover = s->earned = s->cost = 0;
     for (int i = 0; i < p->n; i++) {
         const double traded = fabs(s->w[i] - s->current[i]);
@@ -160,10 +159,16 @@ void solver_measure(keel_solver *s)
 
 /* ---- the prices of the curved limits ---- */
 
-/* A price that begins where the last one was, or where it weighs as much as what it is against. */
-static double first_price(double last, double otherwise)
+/* What a price of turnover is against: slopes of variance and return. */
+static double price_size(const keel_solver *s, solver_prices at)
 {
-    return last > 0 ? last : otherwise;
+    double variance = 0, mean = 0;
+    for (int i = 0; i < s->p->n; i++) {
+        variance = fmax(variance, s->nearest ? 1 : s->variances[i]);
+        mean = fmax(mean, s->p->mean != NULL ? fabs(s->p->mean[i]) : 0);
+    }
+    const double size = (at.v + at.nu) * variance + at.t * mean;
+    return size > 0 ? size : 1;
 }
 
 static double traded_of(const keel_solver *s, const double *w)
@@ -216,11 +221,7 @@ static bool is_out_of_reach(keel_solver *s)
 
 static keel_problem_outcome raise_kappa(keel_solver *s, solver_prices *at, solver_root *root)
 {
-    double slope = 0;
-    for (int i = 0; i < s->p->n; i++)
-        slope = fmax(slope, fabs(at->v * s->sw[i]) +
-                                at->t * (s->p->mean != NULL ? fabs(s->p->mean[i]) : 0));
-    at->kappa = first_price(s->last.kappa, slope > 0 ? slope : 1);
+    at->kappa = price_size(s, *at) * (s->last.kappa > 0 ? s->last.kappa : 1);
     for (int k = 0; k < PRICE_STEPS_MAX && !root->has_hi; k++, at->kappa *= FACTOR) {
         if (k == PRICE_STEPS_DOUBT && is_out_of_reach(s))
             return KEEL_PROBLEM_INFEASIBLE;
@@ -234,7 +235,8 @@ static keel_problem_outcome raise_kappa(keel_solver *s, solver_prices *at, solve
 /* The price of turnover for the rest as it stands. */
 static keel_problem_outcome meet_turnover(keel_solver *s, solver_prices at)
 {
-    solver_root root = {.tolerance = LIMIT_TOLERANCE * fmax(1, s->p->turnover_max)};
+    solver_root root = {.tolerance = LIMIT_TOLERANCE * fmax(1, s->p->turnover_max),
+                        .floor = NOTHING * price_size(s, at)};
     at.kappa = 0;
     keel_problem_outcome outcome = try_kappa(s, at, &root);
     if (s->p->turnover_max >= KEEL_NO_BOUND || root.has_hi ||
@@ -247,8 +249,10 @@ static keel_problem_outcome meet_turnover(keel_solver *s, solver_prices at)
         outcome = try_kappa(s, at, &root);
     if (outcome != KEEL_PROBLEM_SOLVED)
         return outcome;
+    if (!solver_root_is_settled(&root)) /* nothing may be concluded from such a point */
+        return KEEL_PROBLEM_ITERATION_LIMIT;
     at.kappa = root.f_lo <= root.tolerance ? root.lo : root.hi; /* what the limit allows */
-    s->last.kappa = at.kappa;
+    s->last.kappa = at.kappa / price_size(s, at);
     if (s->at.kappa != at.kappa)
         outcome = solver_evaluate(s, at);
     if (outcome == KEEL_PROBLEM_SOLVED && -root.f_hi > root.tolerance && root.f_lo > root.tolerance)
@@ -267,9 +271,9 @@ keel_problem_outcome solver_meet(keel_solver *s, double v, double t)
         return outcome;
     if (outcome == KEEL_PROBLEM_SOLVED && s->active <= most)
         return outcome;
-    solver_root root = {.tolerance = LIMIT_TOLERANCE * most};
+    solver_root root = {.tolerance = LIMIT_TOLERANCE * most, .floor = NOTHING * (v > 0 ? v : 1)};
     solver_root_take(&root, 0, outcome == KEEL_PROBLEM_SOLVED ? s->active - most : 1);
-    at.nu = first_price(s->last.nu, v > 0 ? v : 1);
+    at.nu = s->last.nu > 0 ? s->last.nu : v > 0 ? v : 1;
     for (int k = 0; k < PRICE_STEPS_MAX && !root.has_hi; k++, at.nu *= FACTOR) {
         outcome = meet_turnover(s, at);
         if (outcome != KEEL_PROBLEM_SOLVED)
@@ -284,6 +288,8 @@ keel_problem_outcome solver_meet(keel_solver *s, double v, double t)
             return outcome;
         solver_root_take(&root, at.nu, s->active - most);
     }
+    if (!solver_root_is_settled(&root))
+        return KEEL_PROBLEM_ITERATION_LIMIT;
     at.nu = root.f_lo <= root.tolerance ? root.lo : root.hi;
     s->last.nu = at.nu;
     return s->at.nu == at.nu ? outcome : meet_turnover(s, at);
