@@ -14,7 +14,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { WORDS_MAX = KEEL_ARGS_MAX + 32 };
+enum { WORDS_MAX = KEEL_ARGS_MAX + 32, NAME_MAX_BYTES = 64 };
 
 static void add_option(const keel_args *args, const char *name, const char **words, int *n)
 {
@@ -48,6 +48,25 @@ int keel_verb_data_check(const keel_args *args, const keel_cli *cli)
         words[n++] = args->operands[i];
     }
     if (keel_program_path("backtest", program, &err) != KEEL_OK)
+        return keel_cli_fail(cli, &err);
+    return keel_program_become(cli, words);
+}
+
+int keel_verb_optimize(const keel_args *args, const keel_cli *cli)
+{
+    char options[KEEL_ARGS_MAX][NAME_MAX_BYTES];
+    char program[2 * KEEL_PATH_CAP];
+    const char *words[2 * KEEL_ARGS_MAX + 2] = {program};
+    keel_err err;
+    int n = 1;
+    for (int i = 0; i < args->given_n; i++) {
+        const keel_given *given = &args->given[i];
+        snprintf(options[i], sizeof options[i], "--%s", given->option->name);
+        words[n++] = options[i];
+        if (given->option->type != KEEL_OPTION_FLAG)
+            words[n++] = given->value;
+    }
+    if (keel_program_path("workbench", program, &err) != KEEL_OK)
         return keel_cli_fail(cli, &err);
     return keel_program_become(cli, words);
 }

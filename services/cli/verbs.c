@@ -239,6 +239,46 @@ static const keel_option halt_options[] = {
     DEADLINE_OPTION,
     KEEL_OPTIONS_END,
 };
+static const keel_option optimize_options[] = {
+    {KEEL_OPTION_TEXT, "problem", 0, "FILE", NULL, 0, 0, "a problem as JSON; - = standard input"},
+    {KEEL_OPTION_FLAG, "stream", 0, NULL, NULL, 0, 0,
+     "one problem a line from standard input, one answer a line"},
+    {KEEL_OPTION_TEXT, "returns", 0, "FILE", NULL, 0, 0, "bars of returns: CSV, date,BTC,ETH,..."},
+    {KEEL_OPTION_TEXT, "prices", 0, "FILE", NULL, 0, 0, "the same of prices"},
+    {KEEL_OPTION_TEXT, "method", 'm', "M", NULL, 0, 0,
+     "equal_weight, inverse_volatility, min_variance (the default), mean_variance, target_return, "
+     "target_risk, max_sharpe"},
+    {KEEL_OPTION_COUNT, "window", 0, "N", NULL, 2, 10000000, "only the newest N bars"},
+    {KEEL_OPTION_TEXT, "cov", 0, "ESTIMATOR", NULL, 0, 0,
+     "of the covariance: sample (the default), ewma, semi, ledoit_wolf_identity, "
+     "ledoit_wolf_constant_correlation, ledoit_wolf_single_factor, oas, denoised, gerber"},
+    {KEEL_OPTION_TEXT, "mu", 0, "ESTIMATOR", NULL, 0, 0,
+     "of the mean: sample (the default), ewma, capm, james_stein"},
+    {KEEL_OPTION_TEXT, "lo", 0, "X", NULL, 0, 0, "least weight of each asset (default 0)"},
+    {KEEL_OPTION_TEXT, "hi", 0, "X", NULL, 0, 0, "largest weight of each asset (default 1)"},
+    {KEEL_OPTION_TEXT, "group", 0, "FILE", NULL, 0, 0, "lines asset,group: names for constraints"},
+    {KEEL_OPTION_LIST, "constraint", 'c', "TEXT", NULL, 0, 0, "such as 'BTC + ETH <= 40%'"},
+    {KEEL_OPTION_TEXT, "current", 0, "FILE", NULL, 0, 0, "lines asset,weight: what is held"},
+    {KEEL_OPTION_TEXT, "cost", 0, "BPS", NULL, 0, 0, "of what is traded"},
+    {KEEL_OPTION_TEXT, "risk-free", 0, "R", NULL, 0, 0, "riskless return per bar (default 0)"},
+    {KEEL_OPTION_TEXT, "target-return", 0, "X", NULL, 0, 0, "per bar"},
+    {KEEL_OPTION_TEXT, "target-risk", 0, "X", NULL, 0, 0, "volatility per bar"},
+    {KEEL_OPTION_TEXT, "risk-aversion", 0, "X", NULL, 0, 0, "of mean_variance"},
+    {KEEL_OPTION_TEXT, "turnover-max", 0, "X", NULL, 0, 0, "largest sum of |trades|"},
+    {KEEL_OPTION_FLAG, "explain", 0, NULL, NULL, 0, 0, "why each weight is what it is"},
+    KEEL_OPTIONS_END,
+};
+static const char *const optimize_examples[] = {
+    "keel optimize --prices prices.csv --hi 35%",
+    "least variance, no more than 35% each",
+    "keel optimize --prices p.csv -m max_sharpe -c 'BTC + ETH <= 40%' --explain",
+    "the best ratio under a constraint, and why",
+    "keel optimize --problem problem.json --json",
+    "a whole problem from a file",
+    "keel optimize --stream <problems.jsonl",
+    "many, one a line, from any language",
+    NULL,
+};
 static const char *const halt_examples[] = {
     "keel halt --reason 'exchange maintenance'",
     "no trading until a resume",
@@ -414,6 +454,12 @@ static const keel_verb verbs[] = {
      corr_examples, keel_verb_corr},
     {"data check", "look at price files before they are used", "FILE...", 1, KEEL_ARGS_MAX, false,
      data_options, "", data_examples, keel_verb_data_check},
+    {"optimize", "solve a portfolio problem: from a file of prices, as JSON, or a stream of them",
+     "", 0, 0, false, optimize_options,
+     "Needs nothing running. One of --problem, --stream, --returns and --prices; the other options "
+     "go with the last two. Exit code 3 when the input is wrong, by field or line; 6 when there is "
+     "no answer, with the reason. docs/optimize.md has the fields.",
+     optimize_examples, keel_verb_optimize},
     {"config show", "every configuration key in force", "[SERVICE]", 0, 1, true, config_options,
      "Of the run that is up, or of --run, else of the base configuration.", config_examples,
      keel_verb_config_show},

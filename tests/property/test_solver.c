@@ -251,3 +251,54 @@ Test(solver, nothing_in_the_set_is_better)
     keel_solver_free(&solver);
     keel_solver_free(&other);
 }
+
+/* What problem.h promises of the terms of an answer, by the problem's own numbers. */
+static void check_why(const data *d, const keel_problem_answer *out, uint64_t seed)
+{
+    double unit = d->p.method == KEEL_METHOD_MAX_SHARPE ? 0 : scale_of(d), sum[N], turnover = 0;
+    for (int i = 0; i < d->p.n; i++) {
+        unit = fmax(unit, fabs(out->risk_price[i]) + fabs(out->price_of_return * d->mean[i]));
+        sum[i] = 0;
+        for (int k = 0; k < out->prices_n; k++) {
+            const keel_price *price = &out->prices[k];
+            const bool budget = strcmp(price->name, "budget") == 0;
+            const bool target = strcmp(price->name, "target_return") == 0;
+            if (budget || target)
+                sum[i] += price->multiplier * (budget ? 1 : d->mean[i]);
+            else if (k >= 1 && k <= d->p.rows_n)
+                sum[i] += price->multiplier * d->a[k - 1][i];
+            else if (strcmp(price->name, "turnover_max") == 0)
+                turnover = price->multiplier;
+        }
+    }
+    for (int i = 0; i < d->p.n; i++) {
+        const double cost = d->p.cost != NULL ? d->cost[i] : 0;
+        const double left = out->price_of_return * (d->mean[i] - out->cost_slope[i]) -
+                            out->risk_price[i] - out->row_price[i] - out->bound_multipliers[i];
+        cr_expect_leq(fabs(out->cost_slope[i]), cost * (1 + 1e-12), "seed %d", (int)seed);
+        cr_expect_leq(fabs(out->row_price[i] - sum[i]), turnover * (1 + 1e-9) + 1e-9 * unit,
+                      "seed %d", (int)seed);
+        cr_expect_lt(fabs(left), 1e-7 * unit, "seed %d: %s: asset %d is %g of %g off", (int)seed,
+                     keel_method_name(d->p.method), i, left, unit);
+    }
+}
+
+Test(solver, says_why)
+{
+    static data d;
+    int checked = 0;
+    keel_solver *solver = keel_solver_new(N);
+    for (uint64_t seed = 1; seed <= 2000; seed++) {
+        keel_rng rng = keel_rng_seeded(seed);
+        keel_problem_answer out;
+        draw(&d, &rng);
+        keel_solver_reset(solver);
+        cr_assert_eq(keel_solver_solve(solver, &d.p, &out, NULL), KEEL_OK);
+        if (out.outcome != KEEL_PROBLEM_SOLVED)
+            continue;
+        check_why(&d, &out, seed);
+        checked++;
+    }
+    cr_expect_gt(checked, 1000);
+    keel_solver_free(&solver);
+}

@@ -19,20 +19,23 @@ ROOMS = {
 }
 ENGINE = ("common/base/", "common/num/", "common/domain/")
 ALL_ENGINES = ("services/backtest/",)  # the one program that links them all
+BORROWED = {  # programs that use an engine without the service around it
+    "services/workbench/": ("services/optimizer/engine/", "services/feed/engine/"),
+}
 
 # Header (or its beginning) of a library -> the files and folders that know the library.
 LIBRARIES = {
     "cblas.h": ("common/num/la/",),
     "hiredis/": ("common/cache/redis.c",),
     "jansson.h": ("common/wire/json.c", "services/backtest/", "services/cli/",
-                  "services/feed/report.c"),
+                  "services/feed/report.c", "services/workbench/"),
     "lapacke.h": ("common/num/la/",),
     "protobuf-c/": ("common/wire/",),
     "sqlite3.h": ("services/cli/ledger_check", "services/cli/signal_books.c",
                   "services/ledger/store"),
     "xxhash.h": ("common/base/hash.c",),
     "yaml.h": ("common/config/yaml.c", "services/cli/run_config.c"),
-    "zlib.h": ("services/feed/files.c",),
+    "zlib.h": ("services/feed/files.c", "services/workbench/read_file.c"),
     "zmq.h": ("common/bus/", "common/client/", "common/keys/files.c", "services/relay/"),
 }
 
@@ -48,6 +51,8 @@ def room_of(path):
     service = "/".join(parts[:2]) + "/"
     if parts[2] == "engine":
         return service + "engine/", ENGINE
+    if service in BORROWED:
+        return service, ENGINE + BORROWED[service]
     return service, ("common/", "services/") if service in ALL_ENGINES else ("common/",)
 
 

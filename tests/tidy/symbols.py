@@ -10,6 +10,7 @@ import subprocess
 
 PROGRAM_OF_ALL = "keel-backtest"
 FAMILIES = {"strategies": "keel-strategy-"}  # one engine, several programs
+BORROWERS = {"keel-workbench": ("optimizer", "feed")}  # engines without the services around them
 SHARED_NOTHING = [  # a library, and those whose symbols it may not need
     ("services/risk/libkeel_risk_engine.a",
      ("common/num/solve/libkeel_num_solve.a", "common/num/la/libkeel_num_la.a",
@@ -92,6 +93,8 @@ def check_program(program, symbols, engines):
     held = {s.name for s in symbols if s.exported()}
     for service, theirs in engines.items():
         if program == f"keel-{service}" or program == PROGRAM_OF_ALL:
+            continue
+        if service in BORROWERS.get(program, ()):
             continue
         if service in FAMILIES and program.startswith(FAMILIES[service]):
             continue

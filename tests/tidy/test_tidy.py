@@ -52,6 +52,8 @@ def test_layers_lets_the_right_direction_pass():
             include("services/x/engine/c.h", "common/domain/b.h"),
         "services/x/app.c": include("services/x/engine/c.h"),
         "services/backtest/main.c": include("services/x/engine/c.h"),
+        "services/optimizer/engine/o.h": "",
+        "services/workbench/w.c": include("services/optimizer/engine/o.h", "<jansson.h>"),
         "common/bus/zmq.c": include("<zmq.h>")}))
 
 
@@ -60,9 +62,12 @@ def test_layers_names_the_wrong_direction():
         "common/base/a.h": include("common/domain/b.h"), "common/domain/b.h": "",
         "common/wire/w.h": "", "services/x/engine/c.h": include("common/wire/w.h"),
         "services/y/app.c": include("services/x/engine/c.h"),
+        "services/workbench/w.c": include("services/x/engine/c.h", "common/wire/w.h"),
         "common/num/n.c": "/* #include \"common/domain/b.h\" */\n" + include("common/domain/b.h")}),
         "common/base/a.h:1: common/domain/b.h", "services/x/engine/c.h:1: common/wire/w.h",
-        "services/y/app.c:1: services/x/engine/c.h", "common/num/n.c:2: common/domain/b.h")
+        "services/y/app.c:1: services/x/engine/c.h",
+        "services/workbench/w.c:1: services/x/engine/c.h",
+        "services/workbench/w.c:2: common/wire/w.h", "common/num/n.c:2: common/domain/b.h")
 
 
 def test_layers_names_libraries_and_generated_code_outside_their_files():

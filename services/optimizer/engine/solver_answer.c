@@ -225,6 +225,19 @@ static void write_prices(keel_solver *s, double factor, keel_problem_answer *ans
     answer->prices = s->prices;
 }
 
+/* The slope that was found is of costs and of turnover's price together: each has its part of it,
+ * costs in the units of return, turnover's price among those of the rows. */
+static void part_slopes(keel_solver *s)
+{
+    for (int i = 0; i < s->p->n; i++) {
+        const double cost = s->p->cost != NULL ? s->p->cost[i] : 0;
+        const double most = s->at.t * cost + s->at.kappa;
+        const double part = most > 0 ? s->cost_slope[i] / most : 0;
+        s->cost_slope[i] = part * cost;
+        s->row_price[i] += part * s->at.kappa;
+    }
+}
+
 static void scale(int n, double factor, double *x)
 {
     for (int i = 0; i < n; i++)
@@ -252,10 +265,10 @@ bool solver_answer(keel_solver *s, double factor, keel_problem_answer *answer)
     answer->cost_frac = s->cost;
     answer->price_of_return = factor * s->at.t;
     write_prices(s, factor, answer);
+    part_slopes(s);
     scale(n, factor, s->z);
     scale(n, factor, s->risk_price);
     scale(n, factor, s->row_price);
-    scale(n, factor, s->cost_slope);
     answer->bound_multipliers = s->z;
     answer->risk_price = s->risk_price;
     answer->cost_slope = s->cost_slope;
