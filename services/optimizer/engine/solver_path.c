@@ -200,13 +200,21 @@ static void blend(keel_solver *s)
     solver_measure(s);
 }
 
+/* A point that goes on for ever trades too much; how far it had come lies in the direction it goes,
+ * from where the limit begins to hold too. */
 static keel_problem_outcome try_kappa(keel_solver *s, solver_prices at, solver_root *root)
 {
     const keel_problem_outcome outcome = solver_evaluate(s, at);
+    const size_t bytes = (size_t)s->p->n * sizeof *s->w;
+    if (outcome == KEEL_PROBLEM_UNBOUNDED && s->p->turnover_max < KEEL_NO_BOUND) {
+        memcpy(s->beyond, s->found.x, bytes);
+        solver_root_take(root, at.kappa, 1);
+        return KEEL_PROBLEM_SOLVED;
+    }
     if (outcome != KEEL_PROBLEM_SOLVED)
         return outcome;
     if (s->turnover > s->p->turnover_max)
-        memcpy(s->beyond, s->w, (size_t)s->p->n * sizeof *s->w);
+        memcpy(s->beyond, s->w, bytes);
     solver_root_take(root, at.kappa, s->turnover - s->p->turnover_max);
     return outcome;
 }
@@ -226,7 +234,7 @@ static keel_problem_outcome raise_kappa(keel_solver *s, solver_prices *at, solve
         if (k == PRICE_STEPS_DOUBT && is_out_of_reach(s))
             return KEEL_PROBLEM_INFEASIBLE;
         const keel_problem_outcome outcome = try_kappa(s, *at, root);
-        if (outcome != KEEL_PROBLEM_SOLVED && outcome != KEEL_PROBLEM_UNBOUNDED)
+        if (outcome != KEEL_PROBLEM_SOLVED)
             return outcome;
     }
     return root->has_hi ? KEEL_PROBLEM_SOLVED : KEEL_PROBLEM_INFEASIBLE;
@@ -239,11 +247,8 @@ static keel_problem_outcome meet_turnover(keel_solver *s, solver_prices at)
                         .floor = NOTHING * price_size(s, at)};
     at.kappa = 0;
     keel_problem_outcome outcome = try_kappa(s, at, &root);
-    if (s->p->turnover_max >= KEEL_NO_BOUND || root.has_hi ||
-        (outcome != KEEL_PROBLEM_SOLVED && outcome != KEEL_PROBLEM_UNBOUNDED))
+    if (outcome != KEEL_PROBLEM_SOLVED || root.has_hi || s->p->turnover_max >= KEEL_NO_BOUND)
         return outcome;
-    if (!root.has_lo) /* unbounded: infinitely far beyond the limit */
-        solver_root_take(&root, 0, 1);
     outcome = raise_kappa(s, &at, &root);
     while (outcome == KEEL_PROBLEM_SOLVED && solver_root_next(&root, &at.kappa))
         outcome = try_kappa(s, at, &root);
@@ -253,7 +258,7 @@ static keel_problem_outcome meet_turnover(keel_solver *s, solver_prices at)
         return KEEL_PROBLEM_ITERATION_LIMIT;
     at.kappa = root.f_lo <= root.tolerance ? root.lo : root.hi; /* what the limit allows */
     s->last.kappa = at.kappa / price_size(s, at);
-    if (s->at.kappa != at.kappa)
+    if (s->at.kappa != at.kappa || s->found.outcome != KEEL_QP_OPTIMAL)
         outcome = solver_evaluate(s, at);
     if (outcome == KEEL_PROBLEM_SOLVED && -root.f_hi > root.tolerance && root.f_lo > root.tolerance)
         blend(s);
