@@ -31,7 +31,7 @@ import problems
 SHORT, LONG = (400, 60), (10000, 300)
 FEASIBLE, MUST_REFUSE, MUST_ANSWER = 1e-9, 1e-6, 1e-9
 GAP = 1e-7
-LIMITS_MAX = 0.005  # of problems that may end without a claim, and four more
+LIMITS_MAX = 0.005  # of problems without turnover_max that may end without a claim, and four more
 
 
 def net(p, w):
@@ -115,9 +115,10 @@ def known(p, rows, factor, outcome):
     if outcome == "unbounded" and p.turnover_max is not None:
         # S = I, risk_aversion 0, no bounds: what is held and turnover_max bound the weights
         return "no bounds but turnover_max"
-    if outcome == "infeasible" and p.turnover_max is not None and len(factor) < p.n:
-        # seed 3, problem 57 of 3000 up to 60 names
-        return "turnover_max, a singular covariance"
+    if outcome == "infeasible" and p.turnover_max is not None:
+        # max_sharpe, S = [[0.99, 0.21], [0.21, 0.59]], mean (-0.07, -0.07), current (0.8, 0.2),
+        # turnover_max 0.1, risk_free -1
+        return "turnover_max, where many portfolios are as good"
     return None
 
 
@@ -157,6 +158,10 @@ class Judge:
         if outcome == "infeasible":
             return self.judge_refusal(p, rows, factor, missed)
         if outcome == "iteration_limit":
+            # target_risk 2, S = [[1.71, 2.53], [2.53, 5.79]], mean (-0.03, 0.1), current (1, 0),
+            # turnover_max 0.1: the answer is (0.95, 0.05)
+            self.count("ended without a claim, " + (
+                "turnover_max" if p.turnover_max is not None else "no turnover_max"))
             return None
         if outcome == "unbounded":
             ok = peer.goes_on_for_ever(rows, p, factor)
@@ -178,7 +183,8 @@ class Judge:
         f, scale = objective(p, w)
         said = answer["objective"] * (-1 if p.method not in ("min_variance", "target_return")
                                       else 1)
-        if abs(said - f) > 1e-9 * scale + 1e-15 * abs(f):
+        cancelled = np.abs(w) @ np.abs(p.s) @ np.abs(w)  # large long and short weights
+        if abs(said - f) > 1e-9 * scale + 1e-14 * cancelled:
             return f"objective said {said!r}, of the weights {f!r}"
         other = peer.solve(p, rows, factor)
         if other is None:
@@ -294,7 +300,7 @@ def main():
         print(f"{count:7d} {what}")
     for what, value in sorted(judge.worst.items()):
         print(f"worst {what}: {value:.1e}")
-    limits = sum(v for k, v in judge.counts.items() if k.endswith(" iteration_limit"))
+    limits = judge.counts["ended without a claim, no turnover_max"]
     if limits > 4 + LIMITS_MAX * total:
         print(f"{limits} problems ended without a claim, {4 + LIMITS_MAX * total:g} may")
     if judge.counts["agree to 1e-7"] < total // 3:

@@ -83,6 +83,9 @@ def draw_market(p, rng):
     b = scale * rng.normal(size=(n, rng.integers(1, 6)))
     own = scale**2 * rng.uniform(0.05, 2, n)
     p.mean = scale * rng.normal(0.03, 0.1, n)
+    if "round" in p.kinds:  # as people write them: ties, and answers at corners
+        b, own = 0.01 * np.round(rng.normal(size=b.shape), 1), 1e-4 * np.round(10 * own / scale**2)
+        p.mean = 1e-4 * np.round(rng.normal(3, 10, n))
     kind = rng.choice(["full", "factors", "short", "twice", "thin"], p=[0.4, 0.1, 0.2, 0.15, 0.15])
     if kind == "twice":
         for i in rng.choice(n, max(1, n // 4), replace=False):
@@ -92,7 +95,7 @@ def draw_market(p, rng):
                 p.kinds.add("twice")
     p.s = b @ b.T + np.diag(own)
     if kind == "twice":
-        same = (b[:, None, :] == b[None, :, :]).all(axis=2)
+        same = (b[:, None, :] == b[None, :, :]).all(axis=2) & (own[:, None] == own[None, :])
         p.s = b @ b.T + np.where(same, own[:, None], 0)
     if kind == "thin":
         p.s = b @ b.T
@@ -119,6 +122,9 @@ def draw_held(p, rng):
     if rng.random() < 0.25:
         p.turnover_max = float(rng.choice([rng.uniform(0.05, 1), rng.uniform(0.2, 0.6)]))
         p.kinds.add("turnover")
+    if "round" in p.kinds:
+        p.current = np.round(p.current, 1)
+        p.turnover_max = p.turnover_max and float(max(0.1, np.round(p.turnover_max, 1)))
 
 
 def draw_bounds(p, rng):
@@ -225,7 +231,10 @@ def draw(rng, n_max):
     n = int(rng.integers(2, min(60, n_max) + 1))
     if n_max > 60 and rng.random() < 0.05:
         n = int(rng.integers(60, n_max + 1))
-    p = Problem(METHODS[rng.integers(len(METHODS))], n)
+    small = rng.random() < 0.2
+    p = Problem(METHODS[rng.integers(len(METHODS))], int(rng.integers(2, 9)) if small else n)
+    if small:
+        p.kinds.add("round")
     draw_market(p, rng)
     draw_bounds(p, rng)
     draw_rows(p, rng)
