@@ -104,24 +104,6 @@ def bound_of_gap(p, rows, w):
     return None if least is None else (g @ u - least) / scale
 
 
-# Wrong claims that are known, by what they have in common: counted, and no failure. Take a line out
-# together with the fault.
-def known(p, rows, factor, outcome):
-    if outcome in ("no_risk", "no_excess_return"):
-        # S = [[1, -1], [-1, 1]], mean = (1, -2), risk_free 0: (1, 0) has the ratio 1
-        least = peer.least_risk(p, rows, factor, np.zeros(p.n), p.tracking_error_max is not None)
-        flat = least is not None and least <= 1e-4 * np.sqrt(np.diag(p.s).max())
-        return "a riskless portfolio that earns no more than risk_free" if flat else None
-    if outcome == "unbounded" and p.turnover_max is not None:
-        # S = I, risk_aversion 0, no bounds: what is held and turnover_max bound the weights
-        return "no bounds but turnover_max"
-    if outcome == "infeasible" and p.turnover_max is not None:
-        # max_sharpe, S = [[0.99, 0.21], [0.21, 0.59]], mean (-0.07, -0.07), current (0.8, 0.2),
-        # turnover_max 0.1, risk_free -1
-        return "turnover_max, where many portfolios are as good"
-    return None
-
-
 class Judge:
     def __init__(self):
         self.counts = collections.Counter()
@@ -147,21 +129,15 @@ class Judge:
             self.count("HiGHS without an answer")
         if outcome == "solved":
             return self.judge_weights(p, rows, factor, missed, answer)
-        wrong = self.judge_outcome(p, rows, factor, missed, answer)
-        shared = known(p, rows, factor, outcome) if wrong else None
-        if shared:
-            self.count(f"known wrong claims of {outcome}: {shared}")
-        return None if shared else wrong
+        return self.judge_outcome(p, rows, factor, missed, answer)
+
 
     def judge_outcome(self, p, rows, factor, missed, answer):
         outcome = answer["outcome"]
         if outcome == "infeasible":
             return self.judge_refusal(p, rows, factor, missed)
         if outcome == "iteration_limit":
-            # target_risk 2, S = [[1.71, 2.53], [2.53, 5.79]], mean (-0.03, 0.1), current (1, 0),
-            # turnover_max 0.1: the answer is (0.95, 0.05)
-            self.count("ended without a claim, " + (
-                "turnover_max" if p.turnover_max is not None else "no turnover_max"))
+            self.count("ended without a claim")
             return None
         if outcome == "unbounded":
             ok = peer.goes_on_for_ever(rows, p, factor)
@@ -300,7 +276,7 @@ def main():
         print(f"{count:7d} {what}")
     for what, value in sorted(judge.worst.items()):
         print(f"worst {what}: {value:.1e}")
-    limits = judge.counts["ended without a claim, no turnover_max"]
+    limits = judge.counts["ended without a claim"]
     if limits > 4 + LIMITS_MAX * total:
         print(f"{limits} problems ended without a claim, {4 + LIMITS_MAX * total:g} may")
     if judge.counts["agree to 1e-7"] < total // 3:

@@ -325,7 +325,7 @@ Test(solver, says_why)
 Test(solver, factors_and_their_matrix_give_the_same_answer)
 {
     static data d;
-    int compared = 0;
+    int compared = 0, unsettled = 0;
     keel_solver *packed = keel_solver_new(N), *factors = keel_solver_new_factors(N, 4);
     for (uint64_t seed = 1; seed <= 2000; seed++) {
         keel_rng rng = keel_rng_seeded(seed);
@@ -341,6 +341,9 @@ Test(solver, factors_and_their_matrix_give_the_same_answer)
         cr_assert_eq(keel_solver_solve(factors, &p, &of_factors, NULL), KEEL_OK);
         if (of_packed.outcome == KEEL_PROBLEM_NO_RISK || of_factors.outcome == KEEL_PROBLEM_NO_RISK)
             continue; /* told by rounding where the risk is about 0 */
+        unsettled += of_factors.outcome == KEEL_PROBLEM_ITERATION_LIMIT;
+        if (of_factors.outcome == KEEL_PROBLEM_ITERATION_LIMIT)
+            continue;
         cr_expect_eq(of_factors.outcome, of_packed.outcome, "seed %d: %s: %s, packed %s", (int)seed,
                      keel_method_name(p.method), keel_problem_outcome_name(of_factors.outcome),
                      keel_problem_outcome_name(of_packed.outcome));
@@ -354,6 +357,7 @@ Test(solver, factors_and_their_matrix_give_the_same_answer)
         compared++;
     }
     cr_expect_gt(compared, 500);
+    cr_expect_leq(unsettled, 2);
     keel_solver_free(&packed);
     keel_solver_free(&factors);
 }

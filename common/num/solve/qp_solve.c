@@ -14,8 +14,10 @@
 #define PROX_MIN  1e-11
 /* A singular S may be so far from semidefinite, of its largest diagonal: rounding of estimates. */
 #define SEMIDEFINITE 1e-10
-/* A proximal answer is improved until its residual is as small as this, or stands still. */
+/* A proximal answer is improved until its residual is as small as this, or it stands still: along a
+ * slope far below the tolerance it may yet move far. */
 #define PROX_CLEAN 1e-13
+#define PROX_STILL 1e-11
 #define PROX_FAR   1e6      /* a point this far away that still moves away never ends */
 enum { GUESS_N_MIN = 150 }; /* below it a factor of all is as quick as a guess */
 enum { PROX_ROUNDS = 30, PROX_RUNS_AWAY = 4, PIECE_ROUNDS = 1000 };
@@ -126,11 +128,21 @@ static bool exact_near(keel_qp *qp, keel_qp_answer *answer, bool with_kinks)
     return false;
 }
 
+/* How far x is from the center, which it becomes. */
+static double move_center(keel_qp *qp)
+{
+    double moved = 0;
+    for (int i = 0; i < qp->n; i++)
+        moved = qp_larger(moved, fabs(qp->x[i] - qp->center[i]));
+    memcpy(qp->center, qp->x, (size_t)qp->n * sizeof *qp->center);
+    return moved;
+}
+
 static keel_qp_outcome solve_proximal(keel_qp *qp, keel_qp_answer *answer, bool with_kinks)
 {
     const double largest = qp_largest_diagonal(qp);
     const double unit = largest > 0 ? largest : qp->scale > 0 ? qp->scale : 1;
-    double residual = HUGE_VAL, term = PROX;
+    double term = PROX;
     if (!is_semidefinite(qp))
         return KEEL_QP_SINGULAR;
     if (qp->warm && exact_near(qp, answer, with_kinks))
@@ -143,11 +155,10 @@ static keel_qp_outcome solve_proximal(keel_qp *qp, keel_qp_answer *answer, bool 
         const keel_qp_outcome outcome = solve_boxed(qp, answer);
         if (outcome != KEEL_QP_OPTIMAL)
             return outcome;
-        memcpy(qp->center, qp->x, (size_t)qp->n * sizeof *qp->center);
+        const bool still = move_center(qp) <= PROX_STILL * qp_point_size(qp);
         if (holds_as_stated(qp, answer, with_kinks) &&
-            (answer->dual_residual <= PROX_CLEAN || answer->dual_residual >= 0.5 * residual))
+            (still || answer->dual_residual <= PROX_CLEAN))
             return KEEL_QP_OPTIMAL;
-        residual = answer->dual_residual;
         if (round == 0 && exact_near(qp, answer, with_kinks))
             return KEEL_QP_OPTIMAL;
         if (round >= PROX_RUNS_AWAY && qp_point_size(qp) > PROX_FAR)

@@ -41,6 +41,8 @@ static keel_solver *new_common(int n_max)
     s->slopes = keel_xcalloc(n, sizeof *s->slopes);
     s->w = keel_xcalloc(n, sizeof *s->w);
     s->beyond = keel_xcalloc(n, sizeof *s->beyond);
+    s->within = keel_xcalloc(n, sizeof *s->within);
+    s->within_y = keel_xcalloc(SOLVER_ROWS_MAX, sizeof *s->within_y);
     s->y = keel_xcalloc(SOLVER_ROWS_MAX, sizeof *s->y);
     s->sw = keel_xcalloc(n, sizeof *s->sw);
     s->scratch = keel_xcalloc(n, sizeof *s->scratch);
@@ -80,10 +82,11 @@ void keel_solver_free(keel_solver **of)
     if (s == NULL)
         return;
     keel_qp_free(&s->qp);
-    void *owned[] = {s->a,         s->row_lo, s->row_hi,     s->current,    s->target,
-                     s->bench,     s->matrix, s->linear,     s->slopes,     s->w,
-                     s->y,         s->sw,     s->z,          s->scratch,    s->beyond,
-                     s->variances, s->scaled, s->risk_price, s->cost_slope, s->row_price};
+    void *owned[] = {s->a,          s->row_lo,   s->row_hi,    s->current, s->target,
+                     s->bench,      s->matrix,   s->linear,    s->slopes,  s->w,
+                     s->y,          s->sw,       s->z,         s->scratch, s->beyond,
+                     s->within,     s->within_y, s->variances, s->scaled,  s->risk_price,
+                     s->cost_slope, s->row_price};
     for (size_t i = 0; i < sizeof owned / sizeof owned[0]; i++)
         keel_free(&owned[i]);
     keel_free(of);
@@ -368,21 +371,43 @@ static bool is_excess(const keel_solver *s)
     return net_return(s) - s->p->risk_free > 1e-12 * largest;
 }
 
-/* The Sharpe ratio rises while this is above 0: its slope along t has this sign. Before there is
- * any excess it rises, even where there is no risk. */
-static double sharpe_left(const keel_solver *s, double t)
+static double largest_variance(const keel_solver *s)
 {
-    const double left = s->variance - t * (net_return(s) - s->p->risk_free);
-    return is_excess(s) ? left : fmax(left, DBL_MIN);
+    double largest = DBL_MIN;
+    for (int i = 0; i < s->p->n; i++)
+        largest = fmax(largest, s->variances[i]);
+    return largest;
 }
 
 /* Variance that is only rounding. */
 static double riskless(const keel_solver *s)
 {
-    double largest = 0;
-    for (int i = 0; i < s->p->n; i++)
-        largest = fmax(largest, s->variances[i]);
-    return 1e-14 * largest;
+    return 1e-14 * largest_variance(s);
+}
+
+/* Part of the two terms of sharpe_left below which what is left of them is rounding. */
+#define RATIO_REST 2e-14
+/* Part of the largest variance: no end of a search. */
+#define RISES 1e-6
+
+/* The Sharpe ratio rises while this is above 0: its slope along t has this sign. Before there is
+ * any excess it rises, even where there is no risk. Away from a portfolio without risk or excess
+ * (cash) it is constant for a while: that counts as rising, so that the search ends where it falls
+ * and not in cash. */
+static double sharpe_left(const keel_solver *s, double t)
+{
+    const double excess = t * (net_return(s) - s->p->risk_free);
+    const double left = s->variance - excess;
+    const double rest = fmax(RATIO_REST * (s->variance + fabs(excess)), 1e-2 * riskless(s));
+    const bool constant = s->from_cash && left > -rest;
+    return constant || !is_excess(s) ? fmax(left, RISES * largest_variance(s)) : left;
+}
+
+/* A ratio of a hundred and more at a risk that is only rounding. */
+static bool earns_without_risk(const keel_solver *s)
+{
+    const double rounding = riskless(s), excess = net_return(s) - s->p->risk_free;
+    return s->variance <= rounding && is_excess(s) && excess > 100 * sqrt(rounding);
 }
 
 static keel_problem_outcome step_along(keel_solver *s, along *a, double t)
@@ -390,9 +415,10 @@ static keel_problem_outcome step_along(keel_solver *s, along *a, double t)
     const keel_problem_outcome outcome = solver_meet(s, 1, t);
     if (outcome != KEEL_PROBLEM_SOLVED)
         return outcome;
-    if (a->f == sharpe_left && s->variance <= riskless(s) && is_excess(s))
+    const double left = a->f(s, t);
+    if (a->f == sharpe_left && earns_without_risk(s))
         return KEEL_PROBLEM_NO_RISK;
-    solver_root_take(&a->root, t, a->f(s, t));
+    solver_root_take(&a->root, t, left);
     return outcome;
 }
 
@@ -481,9 +507,11 @@ static bool is_worth_a_risk(keel_solver *s, keel_problem_outcome *outcome)
 static keel_problem_outcome solve_max_sharpe(keel_solver *s, keel_problem_answer *answer)
 {
     along a = {.f = sharpe_left};
+    s->from_cash = false;
     keel_problem_outcome outcome = step_along(s, &a, 0);
     if (outcome != KEEL_PROBLEM_SOLVED)
         return outcome;
+    s->from_cash = s->variance <= riskless(s);
     double t = first_guess(s);
     outcome = raise_along(s, &a, &t, STEPS_DOUBT);
     if (outcome == KEEL_PROBLEM_SOLVED && !solver_root_has(&a.root) && is_worth_a_risk(s, &outcome))
@@ -496,6 +524,8 @@ static keel_problem_outcome solve_max_sharpe(keel_solver *s, keel_problem_answer
     const double excess = net_return(s) - s->p->risk_free, volatility = sqrt(s->variance);
     if (!(excess > 0))
         return KEEL_PROBLEM_NO_EXCESS_RETURN;
+    if (!(volatility > 0))
+        return KEEL_PROBLEM_NO_RISK;
     return finish(s, excess / (s->variance * volatility), excess / volatility, answer);
 }
 

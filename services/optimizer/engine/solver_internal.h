@@ -55,15 +55,18 @@ struct keel_solver {
     double *slopes;          /* n: of the kinks at `current` */
     solver_prices last;      /* where the last search ended: the next one begins there */
 
-    solver_prices at;     /* of the point in hand */
-    keel_qp_answer found; /* its QP, multipliers in the units of `unit` */
-    double unit;          /* what the family's objective was divided by */
-    double *w;            /* n */
-    double *beyond;       /* n: the last point of a search that passes the limit */
-    double *y;            /* m: multipliers of the family's problem */
-    double *sw;           /* n: S w */
+    solver_prices at;          /* of the point in hand */
+    keel_qp_answer found;      /* its QP, multipliers in the units of `unit` */
+    double unit;               /* what the family's objective was divided by */
+    double *w;                 /* n */
+    double *beyond;            /* n: the last point of a search that passes the limit */
+    double *within, *within_y; /* n, m: the last one that keeps it, and its multipliers */
+    double within_kappa;
+    double *y;                                       /* m: multipliers of the family's problem */
+    double *sw;                                      /* n: S w */
     double variance, active, turnover, earned, cost; /* w'Sw, tracking variance, sum |w - current|,
                                                         mean'w, sum cost |w - current| */
+    bool from_cash;                                  /* MAX_SHARPE: the least variance is none */
     double least; /* TARGET_RISK: the least variance of the set */
     int iterations;
     int *scratch; /* n */

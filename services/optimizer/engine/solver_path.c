@@ -15,9 +15,10 @@ enum {
 
 #define LIMIT_TOLERANCE 1e-13  /* of a curved limit */
 #define FROM_NOTHING    1024.0 /* from a price that may be too high by orders, down */
-#define NOTHING         1e-14  /* of what a price is against: as good as none */
-#define SETTLED         1e-12  /* of a price: both ends of its search are one */
-#define FACTOR          4.0    /* from price to price until the limit holds */
+#define FAR_ENOUGH      8.0
+#define NOTHING         1e-14 /* of what a price is against: as good as none */
+#define SETTLED         1e-12 /* of a price: both ends of its search are one */
+#define FACTOR          4.0   /* from price to price until the limit holds */
 
 /* ---- roots ---- */
 
@@ -185,7 +186,10 @@ static void blend(keel_solver *s)
 {
     const int n = s->p->n;
     double lo = 0, hi = 1;
+    const double far = traded_of(s, s->beyond), most = FAR_ENOUGH * (1 + s->p->turnover_max);
     memcpy(s->linear, s->w, (size_t)n * sizeof *s->w);
+    for (int i = 0; i < n && far > most; i++) /* nearer, so that halves reach it exactly */
+        s->beyond[i] = s->w[i] + most / far * (s->beyond[i] - s->w[i]);
     for (int k = 0; k < BLEND_STEPS; k++) {
         const double part = 0.5 * (lo + hi);
         for (int i = 0; i < n; i++)
@@ -213,8 +217,13 @@ static keel_problem_outcome try_kappa(keel_solver *s, solver_prices at, solver_r
     }
     if (outcome != KEEL_PROBLEM_SOLVED)
         return outcome;
-    if (s->turnover > s->p->turnover_max)
+    if (s->turnover > s->p->turnover_max) {
         memcpy(s->beyond, s->w, bytes);
+    } else {
+        memcpy(s->within, s->w, bytes);
+        memcpy(s->within_y, s->y, (size_t)s->m * sizeof *s->y);
+        s->within_kappa = at.kappa;
+    }
     solver_root_take(root, at.kappa, s->turnover - s->p->turnover_max);
     return outcome;
 }
@@ -227,17 +236,23 @@ static bool is_out_of_reach(keel_solver *s)
            s->turnover > most + KEEL_QP_TOLERANCE * fmax(1, most);
 }
 
+/* Where no point trades less than the limit, none is on its other side. */
+static bool is_met(const solver_root *root)
+{
+    return root->has_hi || root->f_lo <= root->tolerance;
+}
+
 static keel_problem_outcome raise_kappa(keel_solver *s, solver_prices *at, solver_root *root)
 {
     at->kappa = price_size(s, *at) * (s->last.kappa > 0 ? s->last.kappa : 1);
-    for (int k = 0; k < PRICE_STEPS_MAX && !root->has_hi; k++, at->kappa *= FACTOR) {
+    for (int k = 0; k < PRICE_STEPS_MAX && !is_met(root); k++, at->kappa *= FACTOR) {
         if (k == PRICE_STEPS_DOUBT && is_out_of_reach(s))
             return KEEL_PROBLEM_INFEASIBLE;
         const keel_problem_outcome outcome = try_kappa(s, *at, root);
         if (outcome != KEEL_PROBLEM_SOLVED)
             return outcome;
     }
-    return root->has_hi ? KEEL_PROBLEM_SOLVED : KEEL_PROBLEM_INFEASIBLE;
+    return is_met(root) ? KEEL_PROBLEM_SOLVED : KEEL_PROBLEM_INFEASIBLE;
 }
 
 /* The price of turnover for the rest as it stands. */
@@ -256,12 +271,20 @@ static keel_problem_outcome meet_turnover(keel_solver *s, solver_prices at)
         return outcome;
     if (!solver_root_is_settled(&root)) /* nothing may be concluded from such a point */
         return KEEL_PROBLEM_ITERATION_LIMIT;
-    at.kappa = root.f_lo <= root.tolerance ? root.lo : root.hi; /* what the limit allows */
-    s->last.kappa = at.kappa / price_size(s, at);
-    if (s->at.kappa != at.kappa || s->found.outcome != KEEL_QP_OPTIMAL)
-        outcome = solver_evaluate(s, at);
-    if (outcome == KEEL_PROBLEM_SOLVED && -root.f_hi > root.tolerance && root.f_lo > root.tolerance)
+    if (root.f_lo <= root.tolerance) { /* above the limit by rounding only */
+        at.kappa = root.lo;
+        s->last.kappa = at.kappa / price_size(s, at);
+        return s->at.kappa == at.kappa ? outcome : solver_evaluate(s, at);
+    }
+    /* not solved again: where the least is not one point another one might be found */
+    memcpy(s->w, s->within, (size_t)s->p->n * sizeof *s->w);
+    memcpy(s->y, s->within_y, (size_t)s->m * sizeof *s->y);
+    s->at.kappa = s->within_kappa;
+    s->last.kappa = s->at.kappa / price_size(s, at);
+    if (-root.f_hi > root.tolerance)
         blend(s);
+    else
+        solver_measure(s);
     return outcome;
 }
 

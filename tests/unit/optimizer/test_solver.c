@@ -247,6 +247,75 @@ Test(solver, a_riskless_asset_that_earns_has_no_finite_ratio)
     cr_expect_eq(out.outcome, KEEL_PROBLEM_NO_RISK);
 }
 
+/* Two assets as given, without a lower or upper bound that was not asked for. */
+static keel_problem two_of(keel_method method, double variance, double between, double mean_0,
+                           double mean_1)
+{
+    keel_problem p = problem_of(method, 2, 1);
+    covariance[at(2, 0, 0)] = covariance[at(2, 1, 1)] = variance;
+    covariance[at(2, 1, 0)] = between;
+    mean[0] = mean_0;
+    mean[1] = mean_1;
+    return p;
+}
+
+/* From a portfolio without risk or excess the ratio is the same all the way: it ends elsewhere. */
+Test(solver, the_best_ratio_does_not_end_in_cash)
+{
+    keel_problem p = two_of(KEEL_METHOD_MAX_SHARPE, 1e-4, -1e-4, 0.01, -0.01);
+    solve(&p); /* half of each has no risk and earns nothing */
+    cr_assert_eq(out.outcome, KEEL_PROBLEM_SOLVED);
+    cr_expect_float_eq(out.objective, 1, 1e-12);
+    p = two_of(KEEL_METHOD_MAX_SHARPE, 1e-4, 0, 0.02, 0.02);
+    p.budget = KEEL_NO_BOUND;
+    p.risk_free = 0.001;
+    solve(&p); /* (2 w 0.02 - 0.001) / (w 0.01 sqrt(2)) rises with w up to 1 */
+    cr_assert_eq(out.outcome, KEEL_PROBLEM_SOLVED);
+    cr_expect_float_eq(out.objective, 0.039 / (0.01 * sqrt(2)), 1e-12);
+}
+
+/* One asset twice: how much is traded jumps at the price of turnover. */
+Test(solver, the_turnover_between_equals_is_what_the_limit_allows)
+{
+    keel_problem p = two_of(KEEL_METHOD_MEAN_VARIANCE, 0.04, 0.04, 0.23, 0.12);
+    current[0] = 0.1;
+    current[1] = 0.9;
+    p.current = current;
+    p.turnover_max = 0.7;
+    solve(&p);
+    cr_assert_eq(out.outcome, KEEL_PROBLEM_SOLVED);
+    cr_expect_float_eq(out.weights[0], 0.45, 1e-12);
+    cr_expect_float_eq(out.turnover, 0.7, 1e-12);
+}
+
+Test(solver, turnover_bounds_what_has_no_other_bound)
+{
+    keel_problem p = two_of(KEEL_METHOD_MEAN_VARIANCE, 1e-4, 0, 0.02, 0.01);
+    lower[0] = lower[1] = -KEEL_NO_BOUND;
+    upper[0] = upper[1] = KEEL_NO_BOUND;
+    current[0] = current[1] = 0.5;
+    p.risk_aversion = 0;
+    p.current = current;
+    p.turnover_max = 0.1;
+    solve(&p);
+    cr_assert_eq(out.outcome, KEEL_PROBLEM_SOLVED);
+    cr_expect_float_eq(out.weights[0], 0.55, 1e-12);
+}
+
+/* 1.1 is held and the budget is 1: no trade of less than 0.1 is allowed, and one of 0.1 is. */
+Test(solver, the_least_turnover_there_is_is_allowed)
+{
+    keel_problem p = two_of(KEEL_METHOD_TARGET_RISK, 0.04, 0.01, 0.02, 0.01);
+    current[0] = 0.3;
+    current[1] = 0.8;
+    p.target_risk = 0.5;
+    p.current = current;
+    p.turnover_max = 0.1;
+    solve(&p);
+    cr_assert_eq(out.outcome, KEEL_PROBLEM_SOLVED);
+    cr_expect_float_eq(out.weights[0], 0.3, 1e-12);
+}
+
 Test(solver, one_asset_twice_and_fewer_bars_than_assets_are_solved)
 {
     keel_problem p = problem_of(KEEL_METHOD_MIN_VARIANCE, 3, 0.01);
