@@ -16,16 +16,18 @@ enum {
     WIDTH = 960,
     HEIGHT = 600,
     LEFT = 84,
-    RIGHT = 692,
+    RIGHT = 676,
     TOP = 74,
     BOTTOM = 528,
-    LEGEND = 720,
+    LEGEND = 700,
     LEGEND_TEXT = LEGEND + 34,
     PIXELS_A_SAMPLE = 3,
     SAMPLES_MAX = 64,   /* in a segment */
     LINE_SAMPLES = 256, /* of the capital market line */
-    NAME_BYTES = 18,    /* of an asset that are shown */
-    MARKS = 4,          /* portfolios that have a name */
+    CORNERS_MANY = 60,  /* above: small dots, which the curve still shows between */
+    ASSETS_MANY = 100,
+    NAME_BYTES = 18, /* of an asset that are shown */
+    MARKS = 4,       /* portfolios that have a name */
     PATH_MAX_BYTES = 4096,
 };
 
@@ -54,7 +56,7 @@ static const char style[] =
     ".name{font-size:11px;fill:#52606d}.asset{fill:#9aa5b1}\n"
     ".curve{fill:none;stroke:#1d5fa8;stroke-width:2.5;stroke-linejoin:round;"
     "stroke-linecap:round}\n"
-    ".corner{fill:#1d5fa8;stroke:#fff;stroke-width:1}.market-line{stroke:#d9480f;stroke-width:1.4;"
+    ".corner{fill:#1d5fa8;stroke:#fff}.market-line{stroke:#d9480f;stroke-width:1.4;"
     "stroke-dasharray:6 4}\n"
     ".least{fill:#0b7a6f}.best{fill:#d9480f}\n"
     ".held,.pick{fill:none;stroke-width:2.5}.held{stroke:#7c3aed}.pick{stroke:#1f2933}\n"
@@ -232,9 +234,13 @@ static void draw_frontier(const plot *p)
                              : "L",
                 p->curve[k].x, p->curve[k].y);
     fputs("\"/>\n", p->to);
+    const bool many = s->walk.corners > CORNERS_MANY;
     for (int k = 0; k < s->walk.corners; k++) {
         const keel_survey_place place = keel_survey_corner(s, k);
-        draw_dot(p->to, "corner", pixel_of(p, &place), 3.4);
+        const keel_plot_point at = pixel_of(p, &place);
+        fprintf(p->to,
+                "<circle class=\"corner\" cx=\"%.1f\" cy=\"%.1f\" r=\"%s\" stroke-width=\"%d\"/>\n",
+                at.x, at.y, many ? "2" : "3.4", !many);
     }
 }
 
@@ -315,7 +321,7 @@ static void draw_dots(const plot *p)
     keel_plot_point *dots = keel_xcalloc((size_t)(n + MARKS), sizeof *dots);
     for (int i = 0; i < n; i++) {
         dots[i] = asset_pixel(p, i);
-        draw_dot(p->to, "asset", dots[i], 4);
+        draw_dot(p->to, "asset", dots[i], n > ASSETS_MANY ? 2.5 : 4);
     }
     for (int k = 0; k < marks_n; k++)
         dots[n + k] = pixel_of(p, marks[k].place);
@@ -346,8 +352,10 @@ static void draw_mark_key(plot *p, const mark *m)
     char name[96], figures[96], expected[32], risk[32];
     double sharpe;
     snprintf(name, sizeof name, "%s", m->name);
-    if (strcmp(m->class, "best") == 0 && keel_survey_sharpe(s, m->place, &sharpe))
-        snprintf(name, sizeof name, "%s %.2f", m->name, sharpe * p->year_return / p->year_risk);
+    if (strcmp(m->class, "best") == 0 && keel_survey_sharpe(s, m->place, &sharpe)) {
+        sharpe *= p->year_return / p->year_risk;
+        snprintf(name, sizeof name, "%s %.*f", m->name, sharpe < 0.1 ? 4 : 2, sharpe);
+    }
     if (strcmp(m->class, "pick") == 0)
         snprintf(name, sizeof name, "Chosen by %s", keel_method_name(s->stated->problem.method));
     snprintf(figures, sizeof figures, "return %s, volatility %s",
