@@ -415,8 +415,7 @@ void keel_frontier_plot_write(const keel_survey *survey, double bars_per_year, F
               .year_return = 100 * (year ? bars_per_year : 1),
               .year_risk = 100 * (year ? sqrt(bars_per_year) : 1),
               .unit = year ? "a year" : "a bar",
-              .has_line =
-                  survey->sharpe_found == KEEL_FRONTIER_FOUND && survey->max_sharpe.volatility > 0,
+              .has_line = survey->sharpe_found == KEEL_FRONTIER_FOUND,
               .to = to};
     KEEL_ASSERT(survey->whole);
     make_axes(&p);

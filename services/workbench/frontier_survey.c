@@ -18,6 +18,9 @@ static const double at_side = 1e-10;
 /* What rounding leaves between the variance of the solver's answer and of the same corner. */
 static const double variance_slack = 1e-9;
 
+/* What rounding leaves of a risk or a return that is 0: this part of the largest of an asset. */
+static const double rounding_frac = 1e-12;
+
 enum { PLACES = 4, PIECES = 8 }; /* vectors of n beside the points; pieces of the arena */
 
 static double *take(keel_survey *s)
@@ -113,6 +116,35 @@ static keel_status find_points(keel_survey *s, int count)
     return KEEL_OK;
 }
 
+static bool is_riskless(const keel_survey *s, const keel_survey_place *place)
+{
+    return !(place->volatility > rounding_frac * s->volatility_scale);
+}
+
+static void measure(keel_survey *s)
+{
+    const keel_problem *p = &s->stated->problem;
+    for (int i = 0; i < p->n; i++) {
+        const double variance = p->covariance[keel_sym_at(p->n, i, i)];
+        s->volatility_scale = fmax(s->volatility_scale, sqrt(fmax(variance, 0)));
+        s->return_scale = fmax(s->return_scale, fabs(p->mean[i]));
+    }
+}
+
+/* At a portfolio without risk there is no ratio. Where it expects more than risk_free none is the
+ * largest. Where it expects just that, the ratio is the same all along the segment above it, and
+ * the upper end of that is told. */
+static void leave_riskless(keel_survey *s)
+{
+    const double excess = s->max_sharpe.expected_return - s->stated->problem.risk_free;
+    if (excess > rounding_frac * s->return_scale)
+        s->sharpe_found = KEEL_FRONTIER_RISKLESS;
+    else if (s->lowest == 0)
+        s->sharpe_found = KEEL_FRONTIER_NO_EXCESS;
+    else
+        s->max_sharpe = keel_survey_corner(s, s->lowest - 1);
+}
+
 static keel_status find_best(keel_survey *s)
 {
     keel_frontier_point point;
@@ -120,6 +152,8 @@ static keel_status find_best(keel_survey *s)
     KEEL_TRY(keel_frontier_max_sharpe(s->frontier, s->stated->problem.risk_free, &point, weights));
     s->sharpe_found = point.found;
     s->max_sharpe = place_of(&point, weights);
+    if (point.found == KEEL_FRONTIER_FOUND && is_riskless(s, &s->max_sharpe))
+        leave_riskless(s);
     return KEEL_OK;
 }
 
@@ -165,6 +199,7 @@ static keel_status make_all(keel_survey *s, int points, bool has_choice, keel_er
     s->whole = s->walk.outcome == KEEL_FRONTIER_WHOLE;
     if (!s->whole)
         return KEEL_OK;
+    measure(s);
     find_lowest(s);
     KEEL_TRY(find_points(s, points));
     KEEL_TRY(find_best(s));
@@ -252,7 +287,7 @@ int keel_survey_assets(const keel_survey *s, const double *weights)
 
 bool keel_survey_sharpe(const keel_survey *s, const keel_survey_place *place, double *out)
 {
-    if (!(place->volatility > 0))
+    if (is_riskless(s, place))
         return false;
     *out = (place->expected_return - s->stated->problem.risk_free) / place->volatility;
     return true;

@@ -58,8 +58,10 @@ typedef struct keel_survey {
     bool has_choice;
     keel_problem_answer choice; /* of the problem's method */
     keel_survey_beside chosen;  /* is_there where that is SOLVED */
-    keel_solver *solver;        /* owned */
-    keel_arena arena;           /* owned: weights */
+    double volatility_scale;    /* the largest of an asset: what is 0 beside it */
+    double return_scale;
+    keel_solver *solver; /* owned */
+    keel_arena arena;    /* owned: weights */
 } keel_survey;
 
 /* Survey *stated, which stays the caller's and outlives the survey. has_choice: solve the problem
@@ -86,7 +88,7 @@ keel_survey_place keel_survey_corner(const keel_survey *survey, int index);
 /* How many weights are not 0. */
 int keel_survey_assets(const keel_survey *survey, const double *weights);
 
-/* false where the volatility is 0. */
+/* false where the volatility is 0, within rounding. */
 bool keel_survey_sharpe(const keel_survey *survey, const keel_survey_place *place, double *out);
 
 /* The outcome of the best ratio in words of problem.h: SOLVED, NO_EXCESS_RETURN or NO_RISK. */

@@ -280,3 +280,31 @@ Test(frontier_survey, of_equal_risks_the_better_is_told)
     keel_survey_free(&survey);
     keel_stated_free(&stated);
 }
+
+/* All may stay cash, without risk and return. Uncorrelated, so by hand: w in proportion to mean /
+ * variance until a bound comes, and the same ratio, sqrt(sum mean^2 / variance), all that way. */
+Test(frontier_survey, a_ray_from_cash_has_one_ratio)
+{
+    static const char text[] =
+        TWO "\"mean\":[0.01,0.02],\"covariance\":[[0.01,0],[0,0.04]],\"budget\":null%s}";
+    char with[512];
+    keel_stated stated;
+    double sharpe;
+    snprintf(with, sizeof with, text, "");
+    read_problem(with, &stated);
+    keel_survey survey = make(&stated, 5, false);
+    cr_assert_eq(survey.sharpe_found, KEEL_FRONTIER_FOUND);
+    cr_assert(keel_survey_sharpe(&survey, &survey.max_sharpe, &sharpe));
+    cr_expect(fabs(sharpe - sqrt(0.02)) < 1e-12);
+    cr_expect(fabs(survey.max_sharpe.weights[0] / survey.max_sharpe.weights[1] - 2) < 1e-12);
+    cr_expect_not(keel_survey_sharpe(&survey, &survey.min_variance, &sharpe));
+    cr_expect_eq(keel_survey_assets(&survey, survey.min_variance.weights), 0);
+    keel_survey_free(&survey);
+    keel_stated_free(&stated);
+    snprintf(with, sizeof with, text, ",\"risk_free\":-0.001");
+    read_problem(with, &stated);
+    survey = make(&stated, 5, false);
+    cr_expect_eq(keel_survey_sharpe_outcome(&survey), KEEL_PROBLEM_NO_RISK);
+    keel_survey_free(&survey);
+    keel_stated_free(&stated);
+}
