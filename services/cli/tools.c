@@ -52,13 +52,14 @@ int keel_verb_data_check(const keel_args *args, const keel_cli *cli)
     return keel_program_become(cli, words);
 }
 
-int keel_verb_optimize(const keel_args *args, const keel_cli *cli)
+/* The options as they were given, behind `first` (NULL = nothing). */
+static int become_workbench(const keel_args *args, const keel_cli *cli, const char *first)
 {
     char options[KEEL_ARGS_MAX][NAME_MAX_BYTES];
     char program[2 * KEEL_PATH_CAP];
-    const char *words[2 * KEEL_ARGS_MAX + 2] = {program};
+    const char *words[2 * KEEL_ARGS_MAX + 3] = {program, first};
     keel_err err;
-    int n = 1;
+    int n = first != NULL ? 2 : 1;
     for (int i = 0; i < args->given_n; i++) {
         const keel_given *given = &args->given[i];
         snprintf(options[i], sizeof options[i], "--%s", given->option->name);
@@ -69,6 +70,16 @@ int keel_verb_optimize(const keel_args *args, const keel_cli *cli)
     if (keel_program_path("workbench", program, &err) != KEEL_OK)
         return keel_cli_fail(cli, &err);
     return keel_program_become(cli, words);
+}
+
+int keel_verb_optimize(const keel_args *args, const keel_cli *cli)
+{
+    return become_workbench(args, cli, NULL);
+}
+
+int keel_verb_frontier(const keel_args *args, const keel_cli *cli)
+{
+    return become_workbench(args, cli, "--frontier");
 }
 
 /* The files of a folder of journals, in the order of their names; owned by *found. */

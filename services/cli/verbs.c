@@ -239,34 +239,52 @@ static const keel_option halt_options[] = {
     DEADLINE_OPTION,
     KEEL_OPTIONS_END,
 };
+#define WORD_OPTION(name, value, help)                                                             \
+    {                                                                                              \
+        KEEL_OPTION_TEXT, name, 0, value, NULL, 0, 0, help                                         \
+    }
+
+/* A problem, and what a file of bars needs to become one. Ends a table. */
+#define PROBLEM_OPTIONS                                                                            \
+    WORD_OPTION("problem", "FILE", "a problem as JSON; - = standard input"),                       \
+        WORD_OPTION("returns", "FILE", "bars of returns: CSV, date,BTC,ETH,..."),                  \
+        WORD_OPTION("prices", "FILE", "the same of prices"),                                       \
+        {KEEL_OPTION_COUNT, "window", 0, "N", NULL, 2, 10000000, "only the newest N bars"},        \
+        WORD_OPTION(                                                                               \
+            "cov", "ESTIMATOR",                                                                    \
+            "of the covariance: sample (the default), ewma, semi, ledoit_wolf_identity, "          \
+            "ledoit_wolf_constant_correlation, ledoit_wolf_single_factor, oas, denoised, gerber"), \
+        WORD_OPTION("mu", "ESTIMATOR",                                                             \
+                    "of the mean: sample (the default), ewma, capm, james_stein"),                 \
+        WORD_OPTION("lo", "X", "least weight of each asset (default 0)"),                          \
+        WORD_OPTION("hi", "X", "largest weight of each asset (default 1)"),                        \
+        WORD_OPTION("group", "FILE", "lines asset,group: names for constraints"),                  \
+        {KEEL_OPTION_LIST, "constraint", 'c', "TEXT", NULL, 0, 0, "such as 'BTC + ETH <= 40%'"},   \
+        WORD_OPTION("current", "FILE", "lines asset,weight: what is held"),                        \
+        WORD_OPTION("cost", "BPS", "of what is traded"),                                           \
+        WORD_OPTION("risk-free", "R", "riskless return per bar (default 0)"),                      \
+        WORD_OPTION("target-return", "X", "per bar"),                                              \
+        WORD_OPTION("target-risk", "X", "volatility per bar"),                                     \
+        WORD_OPTION("risk-aversion", "X", "of mean_variance"),                                     \
+        WORD_OPTION("turnover-max", "X", "largest sum of |trades|"), KEEL_OPTIONS_END
+
 static const keel_option optimize_options[] = {
-    {KEEL_OPTION_TEXT, "problem", 0, "FILE", NULL, 0, 0, "a problem as JSON; - = standard input"},
     {KEEL_OPTION_FLAG, "stream", 0, NULL, NULL, 0, 0,
      "one problem a line from standard input, one answer a line"},
-    {KEEL_OPTION_TEXT, "returns", 0, "FILE", NULL, 0, 0, "bars of returns: CSV, date,BTC,ETH,..."},
-    {KEEL_OPTION_TEXT, "prices", 0, "FILE", NULL, 0, 0, "the same of prices"},
+    {KEEL_OPTION_FLAG, "explain", 0, NULL, NULL, 0, 0, "why each weight is what it is"},
     {KEEL_OPTION_TEXT, "method", 'm', "M", NULL, 0, 0,
      "equal_weight, inverse_volatility, min_variance (the default), mean_variance, target_return, "
      "target_risk, max_sharpe"},
-    {KEEL_OPTION_COUNT, "window", 0, "N", NULL, 2, 10000000, "only the newest N bars"},
-    {KEEL_OPTION_TEXT, "cov", 0, "ESTIMATOR", NULL, 0, 0,
-     "of the covariance: sample (the default), ewma, semi, ledoit_wolf_identity, "
-     "ledoit_wolf_constant_correlation, ledoit_wolf_single_factor, oas, denoised, gerber"},
-    {KEEL_OPTION_TEXT, "mu", 0, "ESTIMATOR", NULL, 0, 0,
-     "of the mean: sample (the default), ewma, capm, james_stein"},
-    {KEEL_OPTION_TEXT, "lo", 0, "X", NULL, 0, 0, "least weight of each asset (default 0)"},
-    {KEEL_OPTION_TEXT, "hi", 0, "X", NULL, 0, 0, "largest weight of each asset (default 1)"},
-    {KEEL_OPTION_TEXT, "group", 0, "FILE", NULL, 0, 0, "lines asset,group: names for constraints"},
-    {KEEL_OPTION_LIST, "constraint", 'c', "TEXT", NULL, 0, 0, "such as 'BTC + ETH <= 40%'"},
-    {KEEL_OPTION_TEXT, "current", 0, "FILE", NULL, 0, 0, "lines asset,weight: what is held"},
-    {KEEL_OPTION_TEXT, "cost", 0, "BPS", NULL, 0, 0, "of what is traded"},
-    {KEEL_OPTION_TEXT, "risk-free", 0, "R", NULL, 0, 0, "riskless return per bar (default 0)"},
-    {KEEL_OPTION_TEXT, "target-return", 0, "X", NULL, 0, 0, "per bar"},
-    {KEEL_OPTION_TEXT, "target-risk", 0, "X", NULL, 0, 0, "volatility per bar"},
-    {KEEL_OPTION_TEXT, "risk-aversion", 0, "X", NULL, 0, 0, "of mean_variance"},
-    {KEEL_OPTION_TEXT, "turnover-max", 0, "X", NULL, 0, 0, "largest sum of |trades|"},
-    {KEEL_OPTION_FLAG, "explain", 0, NULL, NULL, 0, 0, "why each weight is what it is"},
-    KEEL_OPTIONS_END,
+    PROBLEM_OPTIONS,
+};
+static const keel_option frontier_options[] = {
+    {KEEL_OPTION_COUNT, "points", 0, "N", NULL, 2, 1000,
+     "equally spaced in the expected return (default 20)"},
+    WORD_OPTION("plot", "FILE.svg", "a picture of it"),
+    {KEEL_OPTION_TEXT, "method", 'm', "M", NULL, 0, 0,
+     "where the portfolio of this method lies, a method of optimize with its options; a problem "
+     "has its own"},
+    PROBLEM_OPTIONS,
 };
 static const char *const optimize_examples[] = {
     "keel optimize --prices prices.csv --hi 35%",
@@ -277,6 +295,15 @@ static const char *const optimize_examples[] = {
     "a whole problem from a file",
     "keel optimize --stream <problems.jsonl",
     "many, one a line, from any language",
+    NULL,
+};
+static const char *const frontier_examples[] = {
+    "keel frontier --prices prices.csv --hi 35% --plot frontier.svg",
+    "corners, points, the best ratio; and a picture",
+    "keel frontier --prices p.csv --current held.csv -m target_risk --target-risk 1%",
+    "where a portfolio lies, and what the frontier has at its risk",
+    "keel frontier --problem problem.json --json | jq .max_sharpe.weights",
+    "everything, for programs",
     NULL,
 };
 static const char *const halt_examples[] = {
@@ -460,6 +487,13 @@ static const keel_verb verbs[] = {
      "go with the last two. Exit code 3 when the input is wrong, by field or line; 6 when there is "
      "no answer, with the reason. docs/optimize.md has the fields.",
      optimize_examples, keel_verb_optimize},
+    {"frontier", "every efficient portfolio of a problem: corners, points, the best, a picture", "",
+     0, 0, false, frontier_options,
+     "Needs nothing running. One of --problem, --returns and --prices, as of optimize. Costs, "
+     "turnover and tracking error change the portfolio of --method alone. Exit code 1 when the "
+     "plot or the results cannot be written; 3 when the input is wrong, by field or line; 6 when "
+     "there is no frontier, with the reason. docs/optimize.md has an example.",
+     frontier_examples, keel_verb_frontier},
     {"config show", "every configuration key in force", "[SERVICE]", 0, 1, true, config_options,
      "Of the run that is up, or of --run, else of the base configuration.", config_examples,
      keel_verb_config_show},

@@ -23,6 +23,7 @@ int keel_verb_portfolio_show(const keel_args *args, const keel_cli *cli);
 int keel_verb_corr(const keel_args *args, const keel_cli *cli);
 int keel_verb_data_check(const keel_args *args, const keel_cli *cli);
 int keel_verb_optimize(const keel_args *args, const keel_cli *cli);
+int keel_verb_frontier(const keel_args *args, const keel_cli *cli);
 int keel_verb_config_show(const keel_args *args, const keel_cli *cli);
 int keel_verb_replay(const keel_args *args, const keel_cli *cli);
 int keel_verb_ledger_check(const keel_args *args, const keel_cli *cli);

@@ -99,7 +99,7 @@ static json_t *why_json(const keel_stated *s, const keel_problem_answer *answer)
     return json_pack("{s:f, s:o}", "price_of_return", answer->price_of_return, "assets", assets);
 }
 
-static json_t *weights_json(const keel_stated *s, const double *weights)
+json_t *keel_weights_json(const keel_stated *s, const double *weights)
 {
     json_t *all = json_object();
     for (int i = 0; i < s->assets.n; i++)
@@ -194,7 +194,7 @@ const char *keel_plain_text(const char *text, char out[KEEL_WHY_NOT_MAX])
     return out;
 }
 
-static json_t *why_not_json(const keel_stated *s, const keel_problem_answer *answer)
+json_t *keel_why_not_json(const keel_stated *s, const keel_problem_answer *answer)
 {
     char text[KEEL_WHY_NOT_MAX], plain[KEEL_WHY_NOT_MAX], name[KEEL_CONSTRAINT_NAME_MAX];
     json_t *names = json_array(), *relax = json_object();
@@ -211,7 +211,7 @@ static json_t *why_not_json(const keel_stated *s, const keel_problem_answer *ans
 
 static void add_solution(json_t *to, const keel_stated *s, const keel_problem_answer *answer)
 {
-    json_object_set_new(to, "weights", weights_json(s, answer->weights));
+    json_object_set_new(to, "weights", keel_weights_json(s, answer->weights));
     json_object_set_new(to, "cash", json_real(answer->cash));
     json_object_set_new(to, "objective", json_real(answer->objective));
     json_object_set_new(to, "expected_return",
@@ -239,7 +239,7 @@ json_t *keel_answer_json(const keel_stated *stated, const keel_problem_answer *a
     if (answer->outcome == KEEL_PROBLEM_SOLVED)
         add_solution(to, stated, answer);
     else
-        json_object_set_new(to, "why_not", why_not_json(stated, answer));
+        json_object_set_new(to, "why_not", keel_why_not_json(stated, answer));
     json_object_set_new(to, "iterations", json_integer(answer->certificate.iterations));
     json_object_set_new(to, "time_us", json_real((double)solve_ns / 1e3));
     return to;

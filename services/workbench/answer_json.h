@@ -25,6 +25,12 @@ json_t *keel_refusal_json(const json_t *root, const char *why, uint64_t line);
 const char *keel_why_not(const keel_stated *stated, const keel_problem_answer *answer,
                          char out[KEEL_WHY_NOT_MAX]);
 
+/* The same sentence, and the names of a conflict, as the field `why_not`. Owned. */
+json_t *keel_why_not_json(const keel_stated *stated, const keel_problem_answer *answer);
+
+/* Name to weight. Owned. */
+json_t *keel_weights_json(const keel_stated *stated, const double *weights);
+
 /* A text that was cut inside a character, or quotes bytes that are none, for people and for JSON:
  * what is not UTF-8, and control bytes, become '?'. `out` is returned. */
 const char *keel_plain_text(const char *text, char out[KEEL_WHY_NOT_MAX]);

@@ -4,11 +4,12 @@
 #include "common/base/text.h"
 #include "common/num/la/sym.h"
 #include "services/workbench/estimates.h"
+#include "services/workbench/frontier_survey.h"
 
 #include <stddef.h>
 #include <string.h>
 
-typedef enum kind { FLAG, WORD, WINDOW, CONSTRAINT, NUMBER } kind;
+typedef enum kind { FLAG, WORD, WINDOW, POINTS, CONSTRAINT, NUMBER } kind;
 
 static const struct option {
     const char *name;
@@ -20,6 +21,9 @@ static const struct option {
     {"--stream", FLAG, offsetof(keel_workbench_options, stream), NULL},
     {"--json", FLAG, offsetof(keel_workbench_options, json), NULL},
     {"--explain", FLAG, offsetof(keel_workbench_options, explain), NULL},
+    {"--frontier", FLAG, offsetof(keel_workbench_options, frontier), NULL},
+    {"--plot", WORD, offsetof(keel_workbench_options, plot), NULL},
+    {"--points", POINTS, 0, NULL},
     {"--problem", WORD, offsetof(keel_workbench_options, problem), NULL},
     {"--returns", WORD, offsetof(keel_workbench_options, returns), NULL},
     {"--prices", WORD, offsetof(keel_workbench_options, prices), NULL},
@@ -49,7 +53,9 @@ void keel_workbench_usage(FILE *to)
           "           [--cov ESTIMATOR] [--mu ESTIMATOR] [--lo X] [--hi X] [--group FILE]\n"
           "           [--constraint TEXT]... [--current FILE] [--cost BPS] [--risk-free R]\n"
           "           [--target-return X] [--target-risk X] [--risk-aversion X]\n"
-          "           [--turnover-max X] [--explain] [--json]\n",
+          "           [--turnover-max X] [--explain] [--json]\n"
+          "       keel-workbench --frontier [--points N] [--plot FILE.svg] with the options of\n"
+          "           --problem, --returns or --prices, but --explain\n",
           to);
 }
 
@@ -80,28 +86,53 @@ static keel_status read_number(const struct option *o, const char *text, keel_wo
     return KEEL_OK;
 }
 
+static keel_status read_count(const char *name, const char *text, const int range[2], int *to,
+                              keel_err *err)
+{
+    int64_t count;
+    if (keel_text_i64(text, &count) != KEEL_OK || count < range[0] || count > range[1])
+        return keel_err_set(err, KEEL_EINVAL, "%s %.80s: a whole number from %d to %d is expected",
+                            name, text, range[0], range[1]);
+    *to = (int)count;
+    return KEEL_OK;
+}
+
 static keel_status read_value(const struct option *o, const char *text, keel_workbench_options *to,
                               keel_err *err)
 {
-    int64_t window;
+    static const int windows[] = {2, WINDOW_MAX};
+    static const int points[] = {KEEL_SURVEY_POINTS_MIN, KEEL_SURVEY_POINTS_MAX};
     if (o->kind == NUMBER)
         return read_number(o, text, to, err);
+    if (o->kind == WINDOW)
+        return read_count(o->name, text, windows, &to->window, err);
+    if (o->kind == POINTS)
+        return read_count(o->name, text, points, &to->points, err);
     if (o->kind == WORD) {
         memcpy((char *)to + o->at, &text, sizeof text);
-        return KEEL_OK;
-    }
-    if (o->kind == WINDOW) {
-        if (keel_text_i64(text, &window) != KEEL_OK || window < 2 || window > WINDOW_MAX)
-            return keel_err_set(err, KEEL_EINVAL,
-                                "--window %.80s: a whole number of bars from 2 to %d is expected",
-                                text, WINDOW_MAX);
-        to->window = (int)window;
         return KEEL_OK;
     }
     if (to->constraints_n == KEEL_WORKBENCH_CONSTRAINTS_MAX)
         return keel_err_set(err, KEEL_EINVAL, "more than %d constraints",
                             KEEL_WORKBENCH_CONSTRAINTS_MAX);
     to->constraints[to->constraints_n++] = text;
+    return KEEL_OK;
+}
+
+/* What a frontier takes, and what only a frontier does. Costs and turnover change no frontier. */
+static keel_status check_frontier(const keel_workbench_options *o, keel_err *err)
+{
+    const bool bars = o->returns != NULL || o->prices != NULL;
+    if (!o->frontier && (o->points > 0 || o->plot != NULL))
+        return keel_err_set(err, KEEL_EINVAL, "--points and --plot go with --frontier");
+    if (o->frontier && (o->stream || o->explain))
+        return keel_err_set(err, KEEL_EINVAL, "--frontier does not go with --stream or --explain");
+    if (o->frontier && bars && o->method == NULL &&
+        (json_object_get(o->numbers, "cost_bps") != NULL ||
+         json_object_get(o->numbers, "turnover_max") != NULL))
+        return keel_err_set(err, KEEL_EINVAL,
+                            "--cost and --turnover-max are of the portfolio that --method chooses; "
+                            "the frontier has none");
     return KEEL_OK;
 }
 
@@ -116,6 +147,7 @@ static keel_status check_inputs(const keel_workbench_options *o, keel_err *err)
                              o->constraints_n > 0 || json_object_size(o->numbers) > 0;
     if (o->help)
         return KEEL_OK;
+    KEEL_TRY(check_frontier(o, err));
     if (inputs == 0)
         return keel_err_set(err, KEEL_EINVAL,
                             "nothing to solve; give --problem FILE, --stream, --returns FILE or "

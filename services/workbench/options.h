@@ -18,6 +18,9 @@ typedef struct keel_workbench_options {
     bool stream;
     bool json;
     bool explain;
+    bool frontier;
+    int points;          /* of the frontier */
+    const char *plot;    /* FILE; NULL = none */
     const char *problem; /* FILE, "-" = standard input; NULL = none */
     const char *returns;
     const char *prices;

@@ -20,12 +20,25 @@ static const char *bound_text(double bound, char out[NUMBER_MAX])
     return out;
 }
 
-static int name_width(const keel_labels *assets)
+int keel_report_name_width(const keel_labels *assets)
 {
     int width = NAME_WIDTH_MIN;
     for (int i = 0; i < assets->n; i++)
         width = (int)strlen(assets->at[i]) > width ? (int)strlen(assets->at[i]) : width;
     return width;
+}
+
+double keel_report_percent(double fraction)
+{
+    const double p = 100 * fraction;
+    return fabs(p) < 0.005 ? 0 : p;
+}
+
+void keel_report_bars(const keel_report_basis *basis, FILE *to)
+{
+    if (basis->bars > 0)
+        fprintf(to, "  %-18s  %11d  left out for missing values: %u\n", "bars", basis->bars,
+                basis->left_out);
 }
 
 /* Part of each asset in w'Sw: w_i (S w)_i / w'Sw, zeros where there is no risk. */
@@ -40,17 +53,10 @@ static void risk_parts(const keel_problem *p, const double *weights, double *par
     keel_free(&scratch);
 }
 
-/* 0 and what would be printed like -0 as 0. */
-static double percent(double fraction)
-{
-    const double p = 100 * fraction;
-    return fabs(p) < 0.005 ? 0 : p;
-}
-
 static void print_weights(const keel_stated *s, const keel_problem_answer *answer, FILE *to)
 {
     const keel_problem *p = &s->problem;
-    const int width = name_width(&s->assets);
+    const int width = keel_report_name_width(&s->assets);
     char lower[NUMBER_MAX], upper[NUMBER_MAX];
     double *parts = keel_xcalloc((size_t)p->n, sizeof *parts);
     risk_parts(p, answer->weights, parts);
@@ -59,11 +65,11 @@ static void print_weights(const keel_stated *s, const keel_problem_answer *answe
     for (int i = 0; i < p->n; i++) {
         const double held = p->current != NULL ? p->current[i] : 0;
         fprintf(to, "  %-*s  %8.2f%%  %9s  %9s  %8.2f%%  %+8.2f%%\n", width, s->assets.at[i],
-                percent(answer->weights[i]), bound_text(p->lower[i], lower),
-                bound_text(p->upper[i], upper), percent(parts[i]),
-                percent(answer->weights[i] - held));
+                keel_report_percent(answer->weights[i]), bound_text(p->lower[i], lower),
+                bound_text(p->upper[i], upper), keel_report_percent(parts[i]),
+                keel_report_percent(answer->weights[i] - held));
     }
-    fprintf(to, "  %-*s  %8.2f%%\n\n", width, "cash", percent(answer->cash));
+    fprintf(to, "  %-*s  %8.2f%%\n\n", width, "cash", keel_report_percent(answer->cash));
     keel_free(&parts);
 }
 
@@ -88,11 +94,9 @@ static void print_figures(const keel_stated *s, const keel_problem_answer *a,
     if (s->problem.mean != NULL && a->volatility > 0)
         print_line(to, "Sharpe ratio", excess / a->volatility,
                    known ? excess / a->volatility * sqrt(year) : NAN, true);
-    fprintf(to, "  %-18s  %10.2f%%  cost %.4f%%\n", "turnover", percent(a->turnover),
+    fprintf(to, "  %-18s  %10.2f%%  cost %.4f%%\n", "turnover", keel_report_percent(a->turnover),
             100 * a->cost_frac);
-    if (basis->bars > 0)
-        fprintf(to, "  %-18s  %11d  left out for missing values: %u\n", "bars", basis->bars,
-                basis->left_out);
+    keel_report_bars(basis, to);
 }
 
 static void print_certificate(const keel_problem_answer *a, FILE *to)
@@ -142,7 +146,7 @@ static const char *ruling(const keel_stated *s, const keel_problem_answer *a, in
 
 static void print_why(const keel_stated *s, const keel_problem_answer *a, FILE *to)
 {
-    const int width = name_width(&s->assets);
+    const int width = keel_report_name_width(&s->assets);
     char rule[KEEL_CONSTRAINT_NAME_MAX];
     fprintf(to,
             "\n  why: %.4g * (return - cost) - risk = rows + bound\n"

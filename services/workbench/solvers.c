@@ -65,7 +65,7 @@ static keel_solver *take_solver(keel_solvers *solvers, const char *id, int n)
     return s->solver;
 }
 
-static int64_t monotonic_ns(void)
+int64_t keel_solvers_clock_ns(void)
 {
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
@@ -76,9 +76,9 @@ keel_status keel_solvers_solve(keel_solvers *solvers, const keel_stated *stated,
                                keel_problem_answer *answer, int64_t *solve_ns, keel_err *err)
 {
     keel_solver *solver = take_solver(solvers, stated->id, stated->problem.n);
-    const int64_t begin = monotonic_ns();
+    const int64_t begin = keel_solvers_clock_ns();
     const keel_status status = keel_solver_solve(solver, &stated->problem, answer, err);
-    *solve_ns = monotonic_ns() - begin;
+    *solve_ns = keel_solvers_clock_ns() - begin;
     return status;
 }
 

@@ -25,6 +25,9 @@ KEEL_MUST_CHECK keel_status keel_solvers_solve(keel_solvers *solvers, const keel
                                                keel_problem_answer *answer, int64_t *solve_ns,
                                                keel_err *err);
 
+/* Monotonic time, for how long a solve took. */
+int64_t keel_solvers_clock_ns(void);
+
 /* A line of a stream (borrowed), or a file: the answer to what it says, whatever it is. Owned. */
 json_t *keel_solvers_answer(keel_solvers *solvers, const char *text, size_t len, uint64_t line);
 

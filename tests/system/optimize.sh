@@ -1,5 +1,5 @@
 #!/bin/sh
-# optimize.sh KEEL - `keel optimize` as people and scripts run it: files, streams, tables, exit codes.
+# optimize.sh KEEL - `keel optimize` and `keel frontier` as people and scripts run them: files, streams, tables, exit codes.
 set -u
 keel=$1
 passed=0 failed=0
@@ -7,18 +7,19 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 export XDG_RUNTIME_DIR="$work"
 
-# expect CODE STREAM TEXT words...: exit code, and TEXT on that stream; input is $work/in
+# expect CODE STREAM TEXT words...: exit code of $verb, and TEXT on that stream; input is $work/in
 : >"$work/in"
+verb=optimize
 expect() {
     code=$1 stream=$2 text=$3
     shift 3
-    "$keel" optimize "$@" >"$work/out" 2>"$work/err" <"$work/in"
+    "$keel" "$verb" "$@" >"$work/out" 2>"$work/err" <"$work/in"
     got=$?
     if [ "$got" -ne "$code" ]; then
-        echo "FAILED keel optimize $*: exit code $got, not $code"; cat "$work/err"
+        echo "FAILED keel $verb $*: exit code $got, not $code"; cat "$work/err"
         failed=$((failed + 1))
     elif ! grep -qF -e "$text" "$work/$stream"; then
-        echo "FAILED keel optimize $*: no '$text' on $stream:"; cat "$work/$stream"
+        echo "FAILED keel $verb $*: no '$text' on $stream:"; cat "$work/$stream"
         failed=$((failed + 1))
     else
         passed=$((passed + 1))
@@ -133,6 +134,35 @@ expect 3 err "bad_held.csv:2: 'x' is not a number" --prices "$work/prices.csv" \
 sed 's/^2026-02-05,[^,]*/2026-02-05,x/' "$work/prices.csv" >"$work/bad.csv"
 expect 3 err "bad.csv:6: BTC: 'x' is not a number" --prices "$work/bad.csv"
 expect 3 err 'cannot be opened' --prices /nowhere.csv
+
+# frontiers
+verb=frontier
+expect 0 out 'usage: keel frontier' --help
+expect 2 err 'nothing to solve'
+expect 2 err 'has no --stream' --stream
+expect 2 err '1000' --prices "$work/prices.csv" --points 1001
+expect 2 err '--method chooses' --prices "$work/prices.csv" --cost 10
+expect 0 out 'a year' --prices "$work/prices.csv" --plot "$work/f.svg" --current "$work/held.csv" \
+    --group "$work/groups.csv" --constraint 'DeFi <= 50%' --hi 60%
+expect 0 out 'UNI enters' --prices "$work/prices.csv"
+expect 0 out 'chosen by max_sharpe' --prices "$work/prices.csv" -m max_sharpe --points 3
+expect 0 out 'chosen by target_return: infeasible' --prices "$work/prices.csv" -m target_return \
+    --target-return 90%
+expect 0 out '"outcome":"whole"' --prices "$work/prices.csv" --json
+check 'a plot ends' [ "$(tail -n 1 "$work/f.svg")" = '</svg>' ]
+cp "$work/f.svg" "$work/before.svg"
+expect 1 err '/nowhere/f.svg: the plot cannot be written' --prices "$work/prices.csv" --plot /nowhere/f.svg
+expect 1 err '/dev/full: the plot cannot be written: not a file' --prices "$work/prices.csv" --plot /dev/full
+expect 6 err 'infeasible: these cannot hold together: budget, upper:BTC' --prices "$work/prices.csv" \
+    --hi 20% --plot "$work/f.svg"
+check 'a plot stays when there is none' cmp -s "$work/f.svg" "$work/before.svg"
+expect 6 out '"names":["budget","upper:BTC","upper:ETH","upper:UNI"]' --prices "$work/prices.csv" \
+    --hi 20% --json
+expect 3 err 'mean: missing' --problem "$work/p.json"
+expect 3 err 'cannot be opened' --prices /nowhere.csv
+expect 3 err 'target_risk: ' --prices "$work/prices.csv" --target-risk 1%
+"$keel" frontier --prices "$work/prices.csv" >/dev/full 2>"$work/err"
+check 'a full disk is exit code 1' [ $? -eq 1 ]
 
 echo "$passed passed, $failed failed"
 [ "$failed" -eq 0 ]

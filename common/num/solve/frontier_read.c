@@ -165,9 +165,11 @@ keel_status keel_frontier_max_sharpe(const keel_frontier *f, double risk_free,
                                 : KEEL_FRONTIER_NO_EXCESS;
         return KEEL_OK;
     }
-    /* on a segment variance - t (mean - risk_free) is linear: the squares cancel */
+    /* On a segment variance - t (mean - risk_free) is linear: the squares cancel. From a point
+     * without risk or excess it is 0 throughout, with one ratio, which the upper end has too. */
     const double a = before_top(f, past - 1, risk_free), b = before_top(f, past, risk_free);
-    write_point(f, past - 1, a / (a - b), point, weights);
+    const double s = f->corner_variance[past - 1] > 0 ? a / (a - b) : 1;
+    write_point(f, past - 1, s, point, weights);
     point->found = KEEL_FRONTIER_FOUND;
     return KEEL_OK;
 }

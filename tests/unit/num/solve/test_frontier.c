@@ -205,6 +205,29 @@ static void with_cash(void)
     p.mean[5] = 0.01;
 }
 
+/* From a point without risk whose mean is the risk-free rate, all along the first segment the ratio
+ * is that of the tangency: with independent variables sqrt(sum mean^2 / variance). */
+Test(frontier, a_ray_from_no_risk_has_one_ratio)
+{
+    for (int n = 2; n <= 10; n++) {
+        double w[N], squares = 0;
+        keel_frontier_point point;
+        plain(&p, n, 1);
+        p.m = 0;
+        for (int i = 0; i < n; i++) {
+            p.mean[i] = 0.01 + 0.003 * ((7 * i) % n);
+            squares += p.mean[i] * p.mean[i];
+        }
+        cr_assert_eq(solve(frontier, &p).outcome, KEEL_FRONTIER_WHOLE);
+        cr_assert_eq(keel_frontier_max_sharpe(frontier, 0, &point, w), KEEL_OK);
+        cr_expect_eq(point.found, KEEL_FRONTIER_FOUND);
+        cr_expect_gt(point.variance, 0);
+        cr_expect_float_eq(point.mean / sqrt(point.variance), sqrt(squares), 1e-12, "%d", n);
+        for (int i = 1; i < n; i++)
+            cr_expect_float_eq(w[i] * p.mean[0], w[0] * p.mean[i], 1e-15, "%d %d", n, i);
+    }
+}
+
 Test(frontier, a_variable_without_variance)
 {
     with_cash();
@@ -216,6 +239,9 @@ Test(frontier, a_variable_without_variance)
     keel_frontier_point point;
     cr_assert_eq(keel_frontier_max_sharpe(frontier, 0, &point, NULL), KEEL_OK);
     cr_expect_eq(point.found, KEEL_FRONTIER_RISKLESS);
+    cr_assert_eq(keel_frontier_max_sharpe(frontier, p.mean[5], &point, NULL), KEEL_OK);
+    cr_expect_eq(point.found, KEEL_FRONTIER_FOUND);
+    cr_expect_gt(point.variance, 0.01);
     cr_assert_eq(keel_frontier_max_sharpe(frontier, 0.02, &point, NULL), KEEL_OK);
     cr_expect_eq(point.found, KEEL_FRONTIER_FOUND);
     p.mean[2] = 0.03; /* a better cash that is the same otherwise */
