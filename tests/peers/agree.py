@@ -31,7 +31,7 @@ import problems
 SHORT, LONG = (400, 60), (10000, 300)
 FEASIBLE, MUST_REFUSE, MUST_ANSWER = 1e-9, 1e-6, 1e-9
 GAP = 1e-7
-LIMITS_MAX = 0.005  # of problems without turnover_max that may end without a claim, and four more
+LIMITS_MAX = 0.005  # of problems that may end without a claim, and four more
 
 
 def net(p, w):
