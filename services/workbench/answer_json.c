@@ -171,6 +171,9 @@ const char *keel_why_not(const keel_stated *s, const keel_problem_answer *answer
                  s->problem.risk_free);
         break;
     case KEEL_PROBLEM_ITERATION_LIMIT:
+        if (s->problem.covariance == NULL)
+            return "no answer was found; of more than 2048 assets it is not proved whether there "
+                   "is one: look for bounds and constraints that cannot hold together";
         return "neither an answer nor a proof that there is none was exact enough; look at "
                "coefficients of very different sizes";
     }

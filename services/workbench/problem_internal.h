@@ -40,7 +40,8 @@ double *problem_take(const problem_reading *r, size_t n);
 /* Read a vector: one number for all, a list, or an object by names. */
 keel_status problem_read_vector(const problem_reading *r, const problem_vector *how, double *out);
 
-/* `covariance`, `factors` or `returns` into the packed covariance, and the mean of returns. */
+/* `covariance`, `factors` or `returns` into the packed covariance, and the mean of returns; the
+ * factors alone above KEEL_PROBLEM_N_MAX assets. */
 keel_status problem_read_covariance(const problem_reading *r);
 
 /* Bytes of the arena that the covariance's source needs. */

@@ -106,8 +106,11 @@ static keel_status count_assets(const problem_reading *r)
         return problem_refuse(r, "assets: missing; a list of names is expected");
     if (!json_is_array(assets))
         return problem_refuse(r, "assets: %s; a list of names is expected", problem_kind(assets));
-    if (n < 1 || n > KEEL_PROBLEM_N_MAX)
-        return problem_refuse(r, "assets: %zu names; 1 to %d are expected", n, KEEL_PROBLEM_N_MAX);
+    const bool has_factors = json_object_get(r->root, "factors") != NULL;
+    const size_t most = has_factors ? KEEL_PROBLEM_FACTOR_N_MAX : KEEL_PROBLEM_N_MAX;
+    if (n < 1 || n > most)
+        return problem_refuse(r, "assets: %zu names; 1 to %zu are expected%s", n, most,
+                              has_factors ? "" : ", and more with factors");
     r->to->assets.n = (int)n;
     r->to->problem.n = (int)n;
     return KEEL_OK;

@@ -22,7 +22,6 @@
 enum {
     KEEL_STATED_ID_MAX = 128, /* bytes with NUL */
     KEEL_STATED_GROUPS_MAX = 128,
-    KEEL_STATED_FACTORS_MAX = 512,
     KEEL_STATED_RETURNS_MAX = 1 << 26, /* numbers in `returns` */
     KEEL_STATED_BYTES_MAX = 128 << 20, /* of one problem as text */
 };

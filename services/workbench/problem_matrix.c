@@ -140,41 +140,50 @@ static keel_status check_factor_fields(const problem_reading *r, json_t *factors
     return KEEL_OK;
 }
 
-static keel_status read_idiosyncratic(const problem_reading *r, json_t *factors, double *packed)
+static keel_status read_idiosyncratic(const problem_reading *r, json_t *factors, double *variances)
 {
     const problem_vector how = {.field = "idiosyncratic", .is_whole = true};
     const problem_reading inner = {factors, r->to, r->err};
-    const int n = r->to->assets.n;
-    double *variances = problem_take(r, (size_t)n);
     const keel_status status = problem_read_vector(&inner, &how, variances);
     if (status != KEEL_OK) {
         char said[KEEL_ERR_TEXT_MAX - 16];
         snprintf(said, sizeof said, "%.*s", (int)sizeof said - 1, r->err->text);
         return problem_refuse(r, "factors.%s", said);
     }
-    for (int i = 0; i < n; i++)
-        packed[keel_sym_at(n, i, i)] += variances[i];
     return KEEL_OK;
 }
 
-static keel_status read_factors(const problem_reading *r, double *packed)
+/* Factors as they are given, which is how a large problem is solved. */
+static keel_status read_factors(const problem_reading *r)
 {
     json_t *factors = json_object_get(r->root, "factors");
     const int n = r->to->assets.n;
     KEEL_TRY(check_factor_fields(r, factors));
     const size_t k = factors_count(r->root);
-    if (k > KEEL_STATED_FACTORS_MAX)
+    if (k > KEEL_PROBLEM_FACTORS_MAX)
         return problem_refuse(r, "factors.loadings: %zu factors; there may be %d", k,
-                              KEEL_STATED_FACTORS_MAX);
+                              KEEL_PROBLEM_FACTORS_MAX);
     const table t = {"factors.loadings", json_object_get(factors, "loadings"), n, (int)k};
     KEEL_TRY(check_count(r, &t));
     KEEL_TRY(check_table(r, &t));
-    double *v = problem_take(r, k * (size_t)n);
+    double *loadings = problem_take(r, k * (size_t)n);
+    double *specific = problem_take(r, (size_t)n);
     for (int i = 0; i < n; i++)
         for (int f = 0; f < t.k; f++)
-            KEEL_TRY(number_at(r, &t, i, f, &v[(size_t)i * k + (size_t)f]));
-    pack_gram(r, t.k, v, 1, packed);
-    return read_idiosyncratic(r, factors, packed);
+            KEEL_TRY(number_at(r, &t, i, f, &loadings[(size_t)i * k + (size_t)f]));
+    r->to->problem.factors = t.k;
+    r->to->problem.loadings = loadings;
+    r->to->problem.specific = specific;
+    return read_idiosyncratic(r, factors, specific);
+}
+
+/* The whole matrix of the factors that were read, which is how a small problem is solved. */
+static void pack_factors(const problem_reading *r, double *packed)
+{
+    const keel_problem *p = &r->to->problem;
+    pack_gram(r, p->factors, p->loadings, 1, packed);
+    for (int i = 0; i < p->n; i++)
+        packed[keel_sym_at(p->n, i, i)] += p->specific[i];
 }
 
 static keel_status read_returns(const problem_reading *r, double *packed)
@@ -209,43 +218,59 @@ size_t problem_covariance_bytes(const problem_reading *r)
     const size_t n = (size_t)r->to->assets.n,
                  bars = json_array_size(json_object_get(r->root, "returns"));
     const size_t factors = factors_count(r->root);
-    size_t numbers = n * (n + 1) / 2 + 2 * n * n + 2 * n;
-    if (factors <= KEEL_STATED_FACTORS_MAX)
+    size_t numbers = 2 * n;
+    if (n <= KEEL_PROBLEM_N_MAX)
+        numbers += n * (n + 1) / 2 + 2 * n * n;
+    if (factors <= KEEL_PROBLEM_FACTORS_MAX)
         numbers += factors * n;
     if (bars <= KEEL_STATED_RETURNS_MAX / n)
         numbers += bars * n;
     return numbers * sizeof(double);
 }
 
-keel_status problem_read_covariance(const problem_reading *r)
+/* One of the three sources. */
+static keel_status find_source(const problem_reading *r, const char **source)
 {
     static const char *const sources[] = {"covariance", "factors", "returns"};
-    const int n = r->to->assets.n;
-    double *packed = problem_take(r, keel_sym_len(n));
-    const char *first = NULL;
+    *source = NULL;
     for (size_t i = 0; i < sizeof sources / sizeof *sources; i++) {
         if (json_object_get(r->root, sources[i]) == NULL)
             continue;
-        if (first != NULL)
+        if (*source != NULL)
             return problem_refuse(r,
                                   "%s: given beside %s; give one of covariance, factors, "
                                   "returns",
-                                  sources[i], first);
-        first = sources[i];
+                                  sources[i], *source);
+        *source = sources[i];
     }
-    if (first == NULL)
+    if (*source == NULL)
         return problem_refuse(r, "covariance: missing; give one of covariance, factors, returns");
-    if (first == sources[0])
-        KEEL_TRY(read_matrix(r, packed));
+    return KEEL_OK;
+}
+
+keel_status problem_read_covariance(const problem_reading *r)
+{
+    keel_problem *to = &r->to->problem;
+    const char *source;
+    KEEL_TRY(find_source(r, &source));
+    const bool has_factors = strcmp(source, "factors") == 0;
+    const bool has_matrix = strcmp(source, "covariance") == 0;
+    if (has_factors)
+        KEEL_TRY(read_factors(r));
+    to->checked = !has_matrix; /* sums of squares; what is no covariance the solver names */
+    if (to->n > KEEL_PROBLEM_N_MAX)
+        return KEEL_OK;
+    double *packed = problem_take(r, keel_sym_len(to->n));
+    if (has_factors)
+        pack_factors(r, packed);
     else
-        KEEL_TRY(first == sources[1] ? read_factors(r, packed) : read_returns(r, packed));
-    double *square = problem_take(r, (size_t)n * (size_t)n);
-    keel_sym_unpack(n, packed, square, n);
-    r->to->problem.covariance = packed;
-    r->to->problem.square = square;
-    /* factors and returns are sums of squares; what is no covariance the solver names */
-    r->to->problem.checked =
-        first != sources[0] ||
-        keel_sym_check_semidefinite(n, packed, KEEL_SEMIDEFINITE_TOLERANCE, NULL) == KEEL_OK;
+        KEEL_TRY(has_matrix ? read_matrix(r, packed) : read_returns(r, packed));
+    double *square = problem_take(r, (size_t)to->n * (size_t)to->n);
+    keel_sym_unpack(to->n, packed, square, to->n);
+    to->covariance = packed;
+    to->square = square;
+    if (has_matrix)
+        to->checked = keel_sym_check_semidefinite(to->n, packed, KEEL_SEMIDEFINITE_TOLERANCE,
+                                                  NULL) == KEEL_OK;
     return KEEL_OK;
 }

@@ -1,7 +1,6 @@
 #include "services/workbench/report.h"
 
 #include "common/base/mem.h"
-#include "common/num/la/sym.h"
 #include "services/workbench/answer_json.h"
 
 #include <math.h>
@@ -45,9 +44,11 @@ void keel_report_bars(const keel_report_basis *basis, FILE *to)
 static void risk_parts(const keel_problem *p, const double *weights, double *parts)
 {
     const size_t n = (size_t)p->n;
-    const double variance = keel_sym_quadratic(p->n, p->covariance, weights);
     int *scratch = keel_xcalloc(n, sizeof *scratch);
-    keel_sym_matvec(p->n, p->covariance, weights, parts, scratch);
+    double variance = 0;
+    keel_problem_times(p, weights, parts, scratch);
+    for (size_t i = 0; i < n; i++)
+        variance += weights[i] * parts[i];
     for (int i = 0; i < p->n; i++)
         parts[i] = variance > 0 ? weights[i] * parts[i] / variance : 0;
     keel_free(&scratch);

@@ -11,7 +11,8 @@ typedef struct slot {
     char id[KEEL_STATED_ID_MAX];
     keel_solver *solver; /* owned; NULL = free */
     int n_max;
-    uint64_t used; /* when, in calls */
+    int factors_max; /* 0 = of packed covariances */
+    uint64_t used;   /* when, in calls */
 } slot;
 
 struct keel_solvers {
@@ -48,15 +49,29 @@ static slot *find_slot(keel_solvers *solvers, const char *id)
     return oldest;
 }
 
-static keel_solver *take_solver(keel_solvers *solvers, const char *id, int n)
+/* Factors of a problem that is solved by them; a form without any takes room for one. */
+static int factors_of(const keel_problem *p)
+{
+    return p->covariance != NULL ? 0 : p->factors > 0 ? p->factors : 1;
+}
+
+static bool has_room(const slot *s, const keel_problem *p)
+{
+    const int factors = factors_of(p);
+    return s->n_max >= p->n && s->factors_max >= factors && (s->factors_max == 0) == (factors == 0);
+}
+
+static keel_solver *take_solver(keel_solvers *solvers, const char *id, const keel_problem *p)
 {
     slot *s = find_slot(solvers, id);
-    if (s->solver != NULL && s->n_max < n)
+    if (s->solver != NULL && !has_room(s, p))
         keel_solver_free(&s->solver);
     if (s->solver == NULL) {
-        s->solver = keel_solver_new(n);
-        s->n_max = n;
-        KEEL_ASSERT(s->solver != NULL); /* n was checked when the problem was read */
+        s->n_max = p->n;
+        s->factors_max = factors_of(p);
+        s->solver = s->factors_max > 0 ? keel_solver_new_factors(s->n_max, s->factors_max)
+                                       : keel_solver_new(s->n_max);
+        KEEL_ASSERT(s->solver != NULL); /* both were checked when the problem was read */
     }
     memcpy(s->id, id, strlen(id) + 1);
     s->used = ++solvers->calls;
@@ -75,7 +90,7 @@ int64_t keel_solvers_clock_ns(void)
 keel_status keel_solvers_solve(keel_solvers *solvers, const keel_stated *stated,
                                keel_problem_answer *answer, int64_t *solve_ns, keel_err *err)
 {
-    keel_solver *solver = take_solver(solvers, stated->id, stated->problem.n);
+    keel_solver *solver = take_solver(solvers, stated->id, &stated->problem);
     const int64_t begin = keel_solvers_clock_ns();
     const keel_status status = keel_solver_solve(solver, &stated->problem, answer, err);
     *solve_ns = keel_solvers_clock_ns() - begin;

@@ -143,6 +143,9 @@ void keel_solver_free(keel_solver **solver);
 KEEL_MUST_CHECK keel_status keel_solver_solve(keel_solver *solver, const keel_problem *problem,
                                               keel_problem_answer *answer, keel_err *err);
 
+/* y = S x, in either form of S, of a problem that keel_solver_solve took. x, y: n; scratch: n. */
+void keel_problem_times(const keel_problem *problem, const double *x, double *y, int *scratch);
+
 /* Forget the warm status. */
 void keel_solver_reset(keel_solver *solver);
 

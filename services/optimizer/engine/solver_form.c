@@ -33,12 +33,17 @@ static void times_factors(const keel_problem *p, const double *x, double *y)
                keel_la_dot(p->factors, p->loadings + (size_t)i * (size_t)p->factors, along);
 }
 
+void keel_problem_times(const keel_problem *p, const double *x, double *y, int *scratch)
+{
+    if (p->covariance != NULL)
+        keel_sym_matvec(p->n, p->covariance, x, y, scratch);
+    else
+        times_factors(p, x, y);
+}
+
 void solver_times(keel_solver *s, const double *x, double *y)
 {
-    if (s->p->covariance != NULL)
-        keel_sym_matvec(s->p->n, s->p->covariance, x, y, s->scratch);
-    else
-        times_factors(s->p, x, y);
+    keel_problem_times(s->p, x, y, s->scratch);
 }
 
 static solver_form packed_form(keel_solver *s, solver_prices at)

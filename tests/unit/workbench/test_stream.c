@@ -67,6 +67,76 @@ Test(stream, answers_every_line)
     drop(answers, n);
 }
 
+enum { MANY = KEEL_PROBLEM_N_MAX + 52, MANY_TEXT_MAX = 64 * MANY };
+
+/* Loading and variance of asset i of many. */
+static double loading_of(int i)
+{
+    return 0.01 * (1 + i % 7);
+}
+
+static double variance_of(int i)
+{
+    return 1e-4 * (1 + i % 5);
+}
+
+/* The minimum variance of one factor and more assets than a matrix may have, with short sales. */
+static size_t put_many(char *text, double budget)
+{
+    size_t len = (size_t)sprintf(text, "{\"id\":\"a\",\"method\":\"min_variance\",\"assets\":[");
+    for (int i = 0; i < MANY; i++)
+        len += (size_t)sprintf(text + len, "%s\"N%d\"", i > 0 ? "," : "", i);
+    len += (size_t)sprintf(text + len, "],\"lower\":-1,\"budget\":%g,\"factors\":{\"loadings\":[",
+                           budget);
+    for (int i = 0; i < MANY; i++)
+        len += (size_t)sprintf(text + len, "%s[%.17g]", i > 0 ? "," : "", loading_of(i));
+    len += (size_t)sprintf(text + len, "],\"idiosyncratic\":[");
+    for (int i = 0; i < MANY; i++)
+        len += (size_t)sprintf(text + len, "%s%.17g", i > 0 ? "," : "", variance_of(i));
+    return len + (size_t)sprintf(text + len, "]}}\n");
+}
+
+/* Sherman and Morrison (1950): S^-1 1 = D^-1 1 - D^-1 b (b'D^-1 1) / (1 + b'D^-1 b). */
+static void expect_closed_form(const json_t *answer)
+{
+    const json_t *weights = json_object_get(answer, "weights");
+    double ones = 0, squares = 0, sum = 0;
+    char name[16];
+    for (int i = 0; i < MANY; i++) {
+        ones += loading_of(i) / variance_of(i);
+        squares += loading_of(i) * loading_of(i) / variance_of(i);
+    }
+    for (int i = 0; i < MANY; i++)
+        sum += (1 - loading_of(i) * ones / (1 + squares)) / variance_of(i);
+    for (int i = 0; i < MANY; i++) {
+        const double w = (1 - loading_of(i) * ones / (1 + squares)) / variance_of(i) / sum;
+        snprintf(name, sizeof name, "N%d", i);
+        cr_expect_float_eq(json_real_value(json_object_get(weights, name)), w, 1e-12);
+    }
+}
+
+/* Under one id: a matrix, factors that are too many for one, and a matrix again. */
+Test(stream, more_assets_than_a_matrix_may_have_are_solved_by_their_factors)
+{
+    json_t *answers[ANSWERS_MAX];
+    char *text = malloc(2 * MANY_TEXT_MAX + 2 * sizeof GOOD);
+    size_t len = (size_t)sprintf(text, GOOD "\n");
+    len += put_many(text + len, 1);
+    len += put_many(text + len, 2 * MANY);
+    len += (size_t)sprintf(text + len, GOOD "\n");
+    const int n = run(text, len, answers);
+    cr_assert_eq(n, 4);
+    cr_expect_str_eq(json_string_value(json_object_get(answers[1], "outcome")), "solved");
+    expect_closed_form(answers[1]);
+    cr_expect_str_eq(json_string_value(json_object_get(answers[2], "outcome")), "iteration_limit");
+    const json_t *why = json_object_get(json_object_get(answers[2], "why_not"), "text");
+    cr_expect_not_null(strstr(json_string_value(why), "cannot hold together"));
+    cr_expect(
+        json_equal(json_object_get(answers[0], "weights"), json_object_get(answers[3], "weights")));
+    drop(answers, n);
+    free(text);
+}
+
 Test(stream, nothing_gives_nothing)
 {
     json_t *answers[ANSWERS_MAX];
