@@ -266,7 +266,16 @@ static const keel_option halt_options[] = {
         WORD_OPTION("target-return", "X", "per bar"),                                              \
         WORD_OPTION("target-risk", "X", "volatility per bar"),                                     \
         WORD_OPTION("risk-aversion", "X", "of mean_variance"),                                     \
-        WORD_OPTION("turnover-max", "X", "largest sum of |trades|"), KEEL_OPTIONS_END
+        WORD_OPTION("turnover-max", "X", "largest sum of |trades|"),                               \
+        {KEEL_OPTION_LIST,                                                                         \
+         "fallback",                                                                               \
+         0,                                                                                        \
+         "M",                                                                                      \
+         NULL,                                                                                     \
+         0,                                                                                        \
+         0,                                                                                        \
+         "a method to try where there is no answer; several in their order"},                      \
+        KEEL_OPTIONS_END
 
 static const keel_option optimize_options[] = {
     {KEEL_OPTION_FLAG, "stream", 0, NULL, NULL, 0, 0,

@@ -212,6 +212,21 @@ json_t *keel_why_not_json(const keel_stated *s, const keel_problem_answer *answe
                      relax);
 }
 
+/* What was tried before this answer; a fixed form outside the set is the last. */
+static json_t *fallbacks_json(const keel_problem_answer *answer)
+{
+    json_t *all = json_array();
+    for (int k = 0; k < answer->attempts_n; k++)
+        json_array_append_new(
+            all, json_pack("{s:s, s:s}", "method", keel_method_name(answer->attempts[k].method),
+                           "outcome", keel_problem_outcome_name(answer->attempts[k].outcome)));
+    if (answer->certificate.kind == KEEL_CERTIFICATE_FEASIBLE)
+        json_array_append_new(all,
+                              json_pack("{s:s, s:s}", "method", keel_method_name(answer->method),
+                                        "outcome", "nearest_allowed"));
+    return all;
+}
+
 static void add_solution(json_t *to, const keel_stated *s, const keel_problem_answer *answer)
 {
     json_object_set_new(to, "weights", keel_weights_json(s, answer->weights));
@@ -226,10 +241,6 @@ static void add_solution(json_t *to, const keel_stated *s, const keel_problem_an
     json_object_set_new(to, "multipliers", multipliers_json(s, answer));
     if (s->explain && keel_answer_is_explained(answer))
         json_object_set_new(to, "why", why_json(s, answer));
-    json_t *fallbacks = json_array();
-    if (answer->certificate.kind == KEEL_CERTIFICATE_FEASIBLE)
-        json_array_append_new(fallbacks, json_string("nearest_allowed"));
-    json_object_set_new(to, "fallbacks", fallbacks);
 }
 
 json_t *keel_answer_json(const keel_stated *stated, const keel_problem_answer *answer,
@@ -243,6 +254,8 @@ json_t *keel_answer_json(const keel_stated *stated, const keel_problem_answer *a
         add_solution(to, stated, answer);
     else
         json_object_set_new(to, "why_not", keel_why_not_json(stated, answer));
+    json_object_set_new(to, "method", json_string(keel_method_name(answer->method)));
+    json_object_set_new(to, "fallbacks", fallbacks_json(answer));
     json_object_set_new(to, "iterations", json_integer(answer->certificate.iterations));
     json_object_set_new(to, "time_us", json_real((double)solve_ns / 1e3));
     return to;

@@ -104,8 +104,8 @@ static json_t *chosen_json(const keel_survey *s)
 {
     if (!s->has_choice)
         return json_null();
-    json_t *to = json_pack("{s:s, s:s}", "method", keel_method_name(s->stated->problem.method),
-                           "outcome", keel_problem_outcome_name(s->choice.outcome));
+    json_t *to = json_pack("{s:s, s:s}", "method", keel_method_name(s->choice.method), "outcome",
+                           keel_problem_outcome_name(s->choice.outcome));
     if (s->chosen.is_there)
         add_beside(to, s, &s->chosen);
     else

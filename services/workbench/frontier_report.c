@@ -131,7 +131,7 @@ static void print_named(const keel_survey *s, const keel_report_basis *basis, FI
         fprintf(to, "  %-12s  %s: %s\n", "max Sharpe", keel_problem_outcome_name(best.outcome),
                 keel_why_not(s->stated, &best, why));
     if (s->has_choice)
-        fprintf(to, "  chosen by %s%s%s%s%s\n", keel_method_name(s->stated->problem.method),
+        fprintf(to, "  chosen by %s%s%s%s%s\n", keel_method_name(s->choice.method),
                 s->chosen.is_there ? "" : ": ",
                 s->chosen.is_there ? "" : keel_problem_outcome_name(s->choice.outcome),
                 s->chosen.is_there ? "" : ": ",

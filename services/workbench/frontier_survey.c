@@ -46,6 +46,7 @@ static keel_status ask_least(keel_survey *s, keel_err *err)
 {
     keel_problem least = s->stated->problem;
     least.method = KEEL_METHOD_MIN_VARIANCE;
+    least.fallbacks_n = 0;
     least.current = NULL;
     least.cost = NULL;
     least.benchmark = NULL;

@@ -9,7 +9,7 @@
 #include <stddef.h>
 #include <string.h>
 
-typedef enum kind { FLAG, WORD, WINDOW, POINTS, CONSTRAINT, NUMBER } kind;
+typedef enum kind { FLAG, WORD, WINDOW, POINTS, LIST, NUMBER } kind;
 
 static const struct option {
     const char *name;
@@ -33,7 +33,8 @@ static const struct option {
     {"--group", WORD, offsetof(keel_workbench_options, group), NULL},
     {"--current", WORD, offsetof(keel_workbench_options, current), NULL},
     {"--window", WINDOW, 0, NULL},
-    {"--constraint", CONSTRAINT, 0, NULL},
+    {"--constraint", LIST, offsetof(keel_workbench_options, constraints), NULL},
+    {"--fallback", LIST, offsetof(keel_workbench_options, fallbacks), NULL},
     {"--lo", NUMBER, 0, "lower"},
     {"--hi", NUMBER, 0, "upper"},
     {"--cost", NUMBER, 0, "cost_bps"},
@@ -53,7 +54,7 @@ void keel_workbench_usage(FILE *to)
           "           [--cov ESTIMATOR] [--mu ESTIMATOR] [--lo X] [--hi X] [--group FILE]\n"
           "           [--constraint TEXT]... [--current FILE] [--cost BPS] [--risk-free R]\n"
           "           [--target-return X] [--target-risk X] [--risk-aversion X]\n"
-          "           [--turnover-max X] [--explain] [--json]\n"
+          "           [--turnover-max X] [--fallback M]... [--explain] [--json]\n"
           "       keel-workbench --frontier [--points N] [--plot FILE.svg] with the options of\n"
           "           --problem, --returns or --prices, but --explain\n",
           to);
@@ -112,10 +113,10 @@ static keel_status read_value(const struct option *o, const char *text, keel_wor
         memcpy((char *)to + o->at, &text, sizeof text);
         return KEEL_OK;
     }
-    if (to->constraints_n == KEEL_WORKBENCH_CONSTRAINTS_MAX)
-        return keel_err_set(err, KEEL_EINVAL, "more than %d constraints",
-                            KEEL_WORKBENCH_CONSTRAINTS_MAX);
-    to->constraints[to->constraints_n++] = text;
+    keel_workbench_list *list = (keel_workbench_list *)((char *)to + o->at);
+    if (list->n == KEEL_WORKBENCH_LIST_MAX)
+        return keel_err_set(err, KEEL_EINVAL, "%s: more than %d", o->name, KEEL_WORKBENCH_LIST_MAX);
+    list->at[list->n++] = text;
     return KEEL_OK;
 }
 
@@ -128,11 +129,11 @@ static keel_status check_frontier(const keel_workbench_options *o, keel_err *err
     if (o->frontier && (o->stream || o->explain))
         return keel_err_set(err, KEEL_EINVAL, "--frontier does not go with --stream or --explain");
     if (o->frontier && bars && o->method == NULL &&
-        (json_object_get(o->numbers, "cost_bps") != NULL ||
+        (o->fallbacks.n > 0 || json_object_get(o->numbers, "cost_bps") != NULL ||
          json_object_get(o->numbers, "turnover_max") != NULL))
         return keel_err_set(err, KEEL_EINVAL,
-                            "--cost and --turnover-max are of the portfolio that --method chooses; "
-                            "the frontier has none");
+                            "--cost, --turnover-max and --fallback are of the portfolio that "
+                            "--method chooses; the frontier has none");
     return KEEL_OK;
 }
 
@@ -144,7 +145,8 @@ static keel_status check_inputs(const keel_workbench_options *o, keel_err *err)
     const bool bars = o->returns != NULL || o->prices != NULL;
     const bool bar_options = o->method != NULL || o->cov != NULL || o->mu != NULL ||
                              o->group != NULL || o->current != NULL || o->window > 0 ||
-                             o->constraints_n > 0 || json_object_size(o->numbers) > 0;
+                             o->constraints.n > 0 || o->fallbacks.n > 0 ||
+                             json_object_size(o->numbers) > 0;
     if (o->help)
         return KEEL_OK;
     KEEL_TRY(check_frontier(o, err));
@@ -231,6 +233,14 @@ static keel_status add_estimates(const keel_workbench_options *o, const keel_bar
     return status;
 }
 
+static json_t *list_json(const keel_workbench_list *list)
+{
+    json_t *all = json_array();
+    for (int i = 0; i < list->n; i++)
+        json_array_append_new(all, json_string(list->at[i]));
+    return all;
+}
+
 static keel_status add_tables(const keel_workbench_options *o, json_t *to, keel_err *err)
 {
     if (o->group != NULL) {
@@ -251,14 +261,13 @@ static keel_status add_tables(const keel_workbench_options *o, json_t *to, keel_
 json_t *keel_workbench_problem(const keel_workbench_options *o, const keel_bars *bars,
                                keel_err *err)
 {
-    json_t *to = json_object(), *assets = json_array(), *constraints = json_array();
+    json_t *to = json_object(), *assets = json_array();
     json_object_update(to, o->numbers);
     for (int i = 0; i < bars->n; i++)
         json_array_append_new(assets, json_string(bars->symbols[i]));
-    for (int i = 0; i < o->constraints_n; i++)
-        json_array_append_new(constraints, json_string(o->constraints[i]));
     json_object_set_new(to, "assets", assets);
-    json_object_set_new(to, "constraints", constraints);
+    json_object_set_new(to, "constraints", list_json(&o->constraints));
+    json_object_set_new(to, "fallbacks", list_json(&o->fallbacks));
     json_object_set_new(to, "method", json_string(o->method != NULL ? o->method : "min_variance"));
     json_object_set_new(to, "options", json_pack("{s:b}", "explain", o->explain));
     if (add_tables(o, to, err) == KEEL_OK && add_estimates(o, bars, to, err) == KEEL_OK)

@@ -11,7 +11,13 @@
 
 #include <jansson.h>
 
-enum { KEEL_WORKBENCH_CONSTRAINTS_MAX = 64, KEEL_TABLE_BYTES_MAX = 1 << 20 };
+enum { KEEL_WORKBENCH_LIST_MAX = 64, KEEL_TABLE_BYTES_MAX = 1 << 20 };
+
+/* An option that may be there many times. */
+typedef struct keel_workbench_list {
+    int n;
+    const char *at[KEEL_WORKBENCH_LIST_MAX];
+} keel_workbench_list;
 
 typedef struct keel_workbench_options {
     bool help;
@@ -30,8 +36,8 @@ typedef struct keel_workbench_options {
     const char *group;
     const char *current;
     int window; /* 0 = all */
-    int constraints_n;
-    const char *constraints[KEEL_WORKBENCH_CONSTRAINTS_MAX];
+    keel_workbench_list constraints;
+    keel_workbench_list fallbacks;
     json_t *numbers; /* owned: fields of the problem that options gave */
 } keel_workbench_options;
 

@@ -15,6 +15,7 @@ static const char *const fields[] = {
     "id",
     "assets",
     "method",
+    "fallbacks",
     "mean",
     "covariance",
     "factors",
@@ -169,28 +170,65 @@ static keel_status read_assets(const problem_reading *r)
     return KEEL_OK;
 }
 
-static keel_status read_method(const problem_reading *r)
+static keel_status name_method(const problem_reading *r, const json_t *value, const char *place,
+                               keel_method *method)
 {
-    const json_t *value = json_object_get(r->root, "method");
     const char *name = json_string_value(value);
     int i = 0;
     if (name == NULL)
         return problem_refuse(r,
-                              "method: %s; one of equal_weight, inverse_volatility, "
+                              "%s: %s; one of equal_weight, inverse_volatility, "
                               "min_variance, mean_variance, target_return, target_risk, "
                               "max_sharpe, static is expected",
-                              value == NULL ? "missing" : problem_kind(value));
+                              place, value == NULL ? "missing" : problem_kind(value));
     while (i < METHODS && strcmp(methods[i], name) != 0)
         i++;
     if (i == METHODS) {
         const char *near = keel_text_nearest(name, methods, METHODS);
-        return problem_refuse(r, "method: no '%.80s'%s%s%s", name,
+        return problem_refuse(r, "%s: no '%.80s'%s%s%s", place, name,
                               near != NULL ? "; did you mean '" : "", near != NULL ? near : "",
                               near != NULL ? "'?" : "");
     }
     if (strcmp(name, "markowitz") == 0)
         name = keel_method_name(KEEL_METHOD_MAX_SHARPE);
-    return keel_method_parse(name, &r->to->problem.method);
+    return keel_method_parse(name, method);
+}
+
+/* As the method or as a fallback. */
+static bool is_tried(const keel_problem *p, keel_method method)
+{
+    bool tried = p->method == method;
+    for (int k = 0; k < p->fallbacks_n; k++)
+        tried = tried || p->fallbacks[k] == method;
+    return tried;
+}
+
+static keel_status read_fallback(const problem_reading *r, const json_t *value, int at)
+{
+    keel_problem *p = &r->to->problem;
+    keel_method *method = &p->fallbacks[at];
+    char place[KEEL_JSON_PLACE_MAX];
+    snprintf(place, sizeof place, "fallbacks[%d]", at);
+    KEEL_TRY(name_method(r, value, place, method));
+    if (is_tried(p, *method)) /* fallbacks_n does not count it yet */
+        return problem_refuse(r, "%s: %s is tried before; name each method once", place,
+                              keel_method_name(*method));
+    p->fallbacks_n = at + 1;
+    return KEEL_OK;
+}
+
+static keel_status read_methods(const problem_reading *r)
+{
+    const json_t *list = json_object_get(r->root, "fallbacks");
+    KEEL_TRY(name_method(r, json_object_get(r->root, "method"), "method", &r->to->problem.method));
+    if (list == NULL)
+        return KEEL_OK;
+    if (!json_is_array(list) || json_array_size(list) > KEEL_FALLBACKS_MAX)
+        return problem_refuse(r, "fallbacks: a list of at most %d methods is expected",
+                              KEEL_FALLBACKS_MAX);
+    for (size_t i = 0; i < json_array_size(list); i++)
+        KEEL_TRY(read_fallback(r, json_array_get(list, i), (int)i));
+    return KEEL_OK;
 }
 
 /* A field of one number: null, or left out, is `none`. */
@@ -215,10 +253,11 @@ static bool has(const problem_reading *r, const char *field)
 static keel_status check_use(const problem_reading *r, const char *field, keel_method method)
 {
     const keel_method own = r->to->problem.method;
-    if (own == method && !has(r, field))
+    const bool tried = is_tried(&r->to->problem, method);
+    if (tried && !has(r, field))
         return problem_refuse(r, "%s: missing; the method %s needs it", field,
-                              keel_method_name(own));
-    if (own != method && has(r, field))
+                              keel_method_name(method));
+    if (!tried && has(r, field))
         return problem_refuse(r, "%s: the method %s does not use it; leave it out, or use %s",
                               field, keel_method_name(own), keel_method_name(method));
     return KEEL_OK;
@@ -313,10 +352,15 @@ static keel_status read_cost(const problem_reading *r)
     return KEEL_OK;
 }
 
-static bool needs_mean(keel_method method)
+/* Of the methods that are tried, the first that needs a mean; NULL = none does. */
+static const char *what_needs_mean(const keel_problem *p)
 {
-    return method == KEEL_METHOD_MEAN_VARIANCE || method == KEEL_METHOD_TARGET_RETURN ||
-           method == KEEL_METHOD_TARGET_RISK || method == KEEL_METHOD_MAX_SHARPE;
+    static const keel_method all[] = {KEEL_METHOD_MEAN_VARIANCE, KEEL_METHOD_TARGET_RETURN,
+                                      KEEL_METHOD_TARGET_RISK, KEEL_METHOD_MAX_SHARPE};
+    for (size_t k = 0; k < sizeof all / sizeof *all; k++)
+        if (is_tried(p, all[k]))
+            return keel_method_name(all[k]);
+    return NULL;
 }
 
 static keel_status read_vectors(const problem_reading *r)
@@ -326,9 +370,9 @@ static keel_status read_vectors(const problem_reading *r)
     KEEL_TRY(read_bounds(r));
     KEEL_TRY(read_optional(r, (problem_vector){.field = "mean", .least = any, .is_whole = true},
                            &p->mean));
-    if (needs_mean(p->method) && p->mean == NULL)
+    if (what_needs_mean(p) != NULL && p->mean == NULL)
         return problem_refuse(r, "mean: missing; the method %s needs it (returns give it too)",
-                              keel_method_name(p->method));
+                              what_needs_mean(p));
     KEEL_TRY(read_optional(r, (problem_vector){.field = "current", .least = any}, &p->current));
     KEEL_TRY(read_optional(r, (problem_vector){.field = "benchmark", .least = any}, &p->benchmark));
     KEEL_TRY(
@@ -357,7 +401,7 @@ static keel_status read_options(const problem_reading *r)
 static keel_status read_all(const problem_reading *r)
 {
     KEEL_TRY(read_assets(r));
-    KEEL_TRY(read_method(r));
+    KEEL_TRY(read_methods(r));
     KEEL_TRY(read_options(r));
     KEEL_TRY(read_scalars(r));
     KEEL_TRY(problem_read_covariance(r));

@@ -111,6 +111,17 @@ static void print_certificate(const keel_problem_answer *a, FILE *to)
             kind, c->primal_residual, c->dual_residual, c->gap, c->iterations);
 }
 
+static void print_fallbacks(const keel_problem_answer *a, FILE *to)
+{
+    if (a->attempts_n == 0)
+        return;
+    fprintf(to, "  %-18s  %s, after", "fallback", keel_method_name(a->method));
+    for (int k = 0; k < a->attempts_n; k++)
+        fprintf(to, "%s %s: %s", k > 0 ? "," : "", keel_method_name(a->attempts[k].method),
+                keel_problem_outcome_name(a->attempts[k].outcome));
+    fputc('\n', to);
+}
+
 static void print_binding(const keel_stated *s, const keel_problem_answer *a, FILE *to)
 {
     char name[KEEL_CONSTRAINT_NAME_MAX];
@@ -169,6 +180,7 @@ void keel_report_print(const keel_stated *stated, const keel_problem_answer *ans
     print_weights(stated, answer, to);
     print_figures(stated, answer, basis, to);
     print_certificate(answer, to);
+    print_fallbacks(answer, to);
     print_binding(stated, answer, to);
     if (stated->explain && keel_answer_is_explained(answer))
         print_why(stated, answer, to);

@@ -38,6 +38,7 @@ enum {
     KEEL_PROBLEM_ROWS_MAX = 60, /* beside those that the solver adds */
     KEEL_PRICES_MAX = KEEL_PROBLEM_ROWS_MAX + 6,
     KEEL_CONFLICT_MAX = 16,
+    KEEL_FALLBACKS_MAX = 4,
 };
 
 typedef struct keel_problem_row {
@@ -73,7 +74,9 @@ typedef struct keel_problem {
     double target_risk; /* > 0 */
     double risk_aversion;
     double risk_free;
-    const double *target_weights; /* STATIC: n */
+    const double *target_weights;              /* STATIC: n */
+    int fallbacks_n;                           /* 0..KEEL_FALLBACKS_MAX */
+    keel_method fallbacks[KEEL_FALLBACKS_MAX]; /* tried in order while there is no answer */
 } keel_problem;
 
 typedef enum keel_problem_outcome {
@@ -98,10 +101,19 @@ typedef struct keel_price {
     double slope;      /* in the units of return: multiplier / price_of_return */
 } keel_price;
 
-typedef struct keel_problem_answer {
+/* A method that had no answer. */
+typedef struct keel_attempt {
+    keel_method method;
     keel_problem_outcome outcome;
-    const double *weights;  /* n; SOLVED */
-    double cash;            /* 1 - sum w */
+} keel_attempt;
+
+typedef struct keel_problem_answer {
+    keel_problem_outcome outcome; /* not SOLVED: that of the problem's own method */
+    keel_method method;           /* the one that answers */
+    int attempts_n;
+    keel_attempt attempts[KEEL_FALLBACKS_MAX + 1]; /* without an answer, in order */
+    const double *weights;                         /* n; SOLVED */
+    double cash;                                   /* 1 - sum w */
     double objective;       /* as maximised or minimised above; 1/2 w'Sw of the closed forms */
     double expected_return; /* mean'w; 0 without a mean */
     double volatility;      /* sqrt(w'Sw) */
@@ -132,11 +144,13 @@ KEEL_MUST_CHECK keel_solver *keel_solver_new(int n_max);
 KEEL_MUST_CHECK keel_solver *keel_solver_new_factors(int n_max, int factors_max);
 void keel_solver_free(keel_solver **solver);
 
-/* Solve, from the warm status of the last call where n, the rows and the method are the same. What
- * is wrong with the problem is named in *err (may be NULL), the warm status unchanged:
- *   KEEL_ERANGE      n, rows_n, lower above upper, lo above hi, a negative cost or limit
+/* Solve, from the warm status of the last call where n, the rows and the method are the same; where
+ * there is no answer, by the fallbacks in their order, each within the same set. What is wrong with
+ * the problem is named in *err (may be NULL), the warm status unchanged:
+ *   KEEL_ERANGE      n, rows_n, lower above upper, lo above hi, a negative cost or limit,
+ *                    too many fallbacks
  *   KEEL_ENONFINITE  a number that is not finite
- *   KEEL_EINVAL      what the method needs is not there
+ *   KEEL_EINVAL      what the method, or a fallback, needs is not there
  * KEEL_OK: *answer is written, see its outcome.
  * Cost: one QP (qp.h); TARGET_RISK, MAX_SHARPE, turnover_max and tracking_error_max some ten warm
  * ones each. */

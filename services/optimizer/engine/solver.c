@@ -155,10 +155,6 @@ static keel_status check_numbers(const keel_problem *p, keel_err *err)
     for (size_t k = 0; k < sizeof numbers / sizeof numbers[0]; k++)
         if (!isfinite(numbers[k]))
             return keel_err_set(err, KEEL_ENONFINITE, "%s: not a finite number", names[k]);
-    if (p->method == KEEL_METHOD_TARGET_RISK && p->target_risk <= 0)
-        return keel_err_set(err, KEEL_ERANGE, "target_risk: must be above 0");
-    if (p->method == KEEL_METHOD_MEAN_VARIANCE && p->risk_aversion < 0)
-        return keel_err_set(err, KEEL_ERANGE, "risk_aversion: must be 0 or above");
     return KEEL_OK;
 }
 
@@ -208,6 +204,22 @@ static keel_status check_covariance(const keel_solver *s, const keel_problem *p,
     return KEEL_OK;
 }
 
+static keel_status check_method(const keel_problem *p, keel_method method, keel_err *err)
+{
+    if (!is_closed_form(method) && !needs_mean(method) && method != KEEL_METHOD_MIN_VARIANCE)
+        return keel_err_set(err, KEEL_EINVAL, "method: none that is solved here");
+    if (needs_mean(method) && p->mean == NULL)
+        return keel_err_set(err, KEEL_EINVAL, "mean: method %s needs one",
+                            keel_method_name(method));
+    if (method == KEEL_METHOD_STATIC && p->target_weights == NULL)
+        return keel_err_set(err, KEEL_EINVAL, "weights: method static needs them");
+    if (method == KEEL_METHOD_TARGET_RISK && !(p->target_risk > 0))
+        return keel_err_set(err, KEEL_ERANGE, "target_risk: must be above 0");
+    if (method == KEEL_METHOD_MEAN_VARIANCE && !(p->risk_aversion >= 0))
+        return keel_err_set(err, KEEL_ERANGE, "risk_aversion: must be 0 or above");
+    return KEEL_OK;
+}
+
 static keel_status check(const keel_solver *s, const keel_problem *p, keel_err *err)
 {
     if (p->n < 1 || p->n > s->n_max)
@@ -215,19 +227,17 @@ static keel_status check(const keel_solver *s, const keel_problem *p, keel_err *
     if (p->rows_n < 0 || p->rows_n > KEEL_PROBLEM_ROWS_MAX)
         return keel_err_set(err, KEEL_ERANGE, "constraints: %d; at most %d", p->rows_n,
                             KEEL_PROBLEM_ROWS_MAX);
-    if (!is_closed_form(p->method) && !needs_mean(p->method) &&
-        p->method != KEEL_METHOD_MIN_VARIANCE)
-        return keel_err_set(err, KEEL_EINVAL, "method: none that is solved here");
+    if (p->fallbacks_n < 0 || p->fallbacks_n > KEEL_FALLBACKS_MAX)
+        return keel_err_set(err, KEEL_ERANGE, "fallbacks: %d; at most %d", p->fallbacks_n,
+                            KEEL_FALLBACKS_MAX);
+    KEEL_TRY(check_numbers(p, err));
+    KEEL_TRY(check_method(p, p->method, err));
+    for (int k = 0; k < p->fallbacks_n; k++)
+        KEEL_TRY(check_method(p, p->fallbacks[k], err));
     KEEL_TRY(check_covariance(s, p, err));
-    if (needs_mean(p->method) && p->mean == NULL)
-        return keel_err_set(err, KEEL_EINVAL, "mean: method %s needs one",
-                            keel_method_name(p->method));
-    if (p->method == KEEL_METHOD_STATIC && p->target_weights == NULL)
-        return keel_err_set(err, KEEL_EINVAL, "weights: method static needs them");
     KEEL_TRY(check_vector("mean", p->n, p->mean, err));
     KEEL_TRY(check_vector("weights", p->n, p->target_weights, err));
-    KEEL_TRY(check_set(p, err));
-    return check_numbers(p, err);
+    return check_set(p, err);
 }
 
 /* ---- taking one ---- */
@@ -546,18 +556,45 @@ static keel_problem_outcome solve_method(keel_solver *s, keel_problem_answer *an
     }
 }
 
-keel_status keel_solver_solve(keel_solver *s, const keel_problem *problem,
-                              keel_problem_answer *answer, keel_err *err)
+static void solve_one(keel_solver *s, const keel_problem *problem, keel_problem_answer *answer)
 {
-    KEEL_TRY(check(s, problem, err));
-    memset(answer, 0, sizeof *answer);
     take_problem(s, problem);
-    if (!problem->checked && problem->covariance != NULL) /* a cold start looks at all of it */
-        keel_qp_reset(s->qp);
+    answer->method = problem->method;
     answer->outcome = solve_method(s, answer);
     if (answer->outcome == KEEL_PROBLEM_INFEASIBLE && answer->conflict_n == 0)
         solver_conflict(s, answer);
     answer->certificate.iterations = s->iterations;
     s->p = NULL;
+}
+
+/* Where no fallback has an answer either, what is told is why the problem's own method has none. */
+static void fall_back(keel_solver *s, const keel_problem *problem, keel_problem_answer *answer)
+{
+    keel_problem trial = *problem;
+    keel_problem_answer own = *answer, found = {0};
+    own.attempts[own.attempts_n++] = (keel_attempt){own.method, own.outcome};
+    for (int k = 0; k < problem->fallbacks_n; k++) {
+        trial.method = problem->fallbacks[k];
+        solve_one(s, &trial, &found);
+        if (found.outcome == KEEL_PROBLEM_SOLVED)
+            break;
+        own.attempts[own.attempts_n++] = (keel_attempt){found.method, found.outcome};
+        found = (keel_problem_answer){0};
+    }
+    *answer = found.weights != NULL ? found : own;
+    answer->attempts_n = own.attempts_n;
+    memcpy(answer->attempts, own.attempts, sizeof own.attempts);
+}
+
+keel_status keel_solver_solve(keel_solver *s, const keel_problem *problem,
+                              keel_problem_answer *answer, keel_err *err)
+{
+    KEEL_TRY(check(s, problem, err));
+    memset(answer, 0, sizeof *answer);
+    if (!problem->checked && problem->covariance != NULL) /* a cold start looks at all of it */
+        keel_qp_reset(s->qp);
+    solve_one(s, problem, answer);
+    if (answer->outcome != KEEL_PROBLEM_SOLVED && problem->fallbacks_n > 0)
+        fall_back(s, problem, answer);
     return KEEL_OK;
 }

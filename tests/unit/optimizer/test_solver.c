@@ -247,6 +247,31 @@ Test(solver, a_riskless_asset_that_earns_has_no_finite_ratio)
     cr_expect_eq(out.outcome, KEEL_PROBLEM_NO_RISK);
 }
 
+/* The answer of a fallback is that of the method alone; a problem that has one tries none. */
+Test(solver, a_fallback_answers_as_the_method_does)
+{
+    double alone[3];
+    keel_problem p = problem_of(KEEL_METHOD_MIN_VARIANCE, 3, 0.01);
+    solve(&p);
+    memcpy(alone, out.weights, sizeof alone);
+    p.method = KEEL_METHOD_MAX_SHARPE;
+    p.risk_free = 1;
+    p.fallbacks_n = 2;
+    p.fallbacks[0] = KEEL_METHOD_MIN_VARIANCE;
+    p.fallbacks[1] = KEEL_METHOD_EQUAL_WEIGHT;
+    solve(&p);
+    cr_assert_eq(out.outcome, KEEL_PROBLEM_SOLVED);
+    cr_expect_eq(out.method, KEEL_METHOD_MIN_VARIANCE);
+    cr_assert_eq(out.attempts_n, 1);
+    cr_expect_eq(out.attempts[0].outcome, KEEL_PROBLEM_NO_EXCESS_RETURN);
+    for (int i = 0; i < 3; i++)
+        cr_expect_float_eq(out.weights[i], alone[i], 1e-14);
+    p.risk_free = 0;
+    solve(&p);
+    cr_expect_eq(out.method, KEEL_METHOD_MAX_SHARPE);
+    cr_expect_eq(out.attempts_n, 0);
+}
+
 /* Two assets as given, without a lower or upper bound that was not asked for. */
 static keel_problem two_of(keel_method method, double variance, double between, double mean_0,
                            double mean_1)
@@ -377,6 +402,7 @@ Test(solver, refusals_name_the_field)
     BUT(covariance, NULL, KEEL_EINVAL, "covariance");
     BUT(mean, NULL, KEEL_EINVAL, "mean");
     BUT(budget, NAN, KEEL_ENONFINITE, "budget");
+    BUT(fallbacks_n, KEEL_FALLBACKS_MAX + 1, KEEL_ERANGE, "fallbacks");
     BUT(turnover_max, -1, KEEL_ERANGE, "turnover_max");
     BUT(turnover_max, NAN, KEEL_ERANGE, "turnover_max");
     BUT(tracking_error_max, 0, KEEL_ERANGE, "tracking_error_max");

@@ -167,11 +167,39 @@ Test(answer_json, a_form_outside_the_set_says_so)
 {
     json_t *a = answer("{\"assets\":[\"A\",\"B\"],\"method\":\"static\",\"weights\":[1,0],"
                        "\"upper\":0.6,\"covariance\":[[1,0],[0,1]]}");
-    cr_assert_str_eq(json_string_value(json_array_get(json_object_get(a, "fallbacks"), 0)),
+    cr_assert_str_eq(word(json_array_get(json_object_get(a, "fallbacks"), 0), "outcome"),
                      "nearest_allowed");
     cr_assert_str_eq(word(json_object_get(a, "certificate"), "kind"), "feasible");
     cr_assert(fabs(number(a, "weights", "B") - 0.4) < 1e-12);
     cr_assert(json_is_null(json_object_get(a, "expected_return")));
+    json_decref(a);
+}
+
+/* Nothing expects more than 0.2; the form of the first fallback is outside, so that it is moved. */
+Test(answer_json, fallbacks_are_tried_in_order)
+{
+    json_t *a = answer_desk(MAX_SHARPE ",\"risk_free\":0.2,\"fallbacks\":[\"target_return\","
+                                       "\"equal_weight\"],\"target_return\":0.15");
+    const json_t *tried = json_object_get(a, "fallbacks");
+    cr_assert_str_eq(word(a, "outcome"), "solved");
+    cr_expect_str_eq(word(a, "method"), "equal_weight");
+    cr_assert_eq(json_array_size(tried), 3);
+    cr_expect_str_eq(word(json_array_get(tried, 0), "method"), "max_sharpe");
+    cr_expect_str_eq(word(json_array_get(tried, 0), "outcome"), "no_excess_return");
+    cr_expect_str_eq(word(json_array_get(tried, 1), "method"), "target_return");
+    cr_expect_str_eq(word(json_array_get(tried, 1), "outcome"), "infeasible");
+    cr_expect_str_eq(word(json_array_get(tried, 2), "outcome"), "nearest_allowed");
+    json_decref(a);
+}
+
+Test(answer_json, without_an_answer_the_first_reason_is_told)
+{
+    json_t *a = answer_desk(MAX_SHARPE ",\"risk_free\":0.2,\"target_return\":0.15,"
+                                       "\"fallbacks\":[\"target_return\"]");
+    cr_assert_str_eq(word(a, "outcome"), "no_excess_return");
+    cr_expect_str_eq(word(a, "method"), "max_sharpe");
+    cr_expect_eq(json_array_size(json_object_get(a, "fallbacks")), 2);
+    cr_expect_not_null(strstr(word(json_object_get(a, "why_not"), "text"), "risk_free, 0.2"));
     json_decref(a);
 }
 

@@ -249,7 +249,7 @@ Test(options, fields_of_the_problem)
     const char *line = "--returns r.csv --hi 35% --lo=-0.1 --cost 10 --window 250 --json "
                        "--constraint A<=1 --constraint B<=1 --method max_sharpe";
     cr_assert_eq(words(line, &o, &err), KEEL_OK, "%s", err.text);
-    cr_assert(o.json && !o.stream && o.window == 250 && o.constraints_n == 2);
+    cr_assert(o.json && !o.stream && o.window == 250 && o.constraints.n == 2);
     cr_assert_str_eq(o.returns, "r.csv");
     cr_assert_eq(json_number_value(json_object_get(o.numbers, "upper")), 0.35);
     cr_assert_eq(json_number_value(json_object_get(o.numbers, "lower")), -0.1);
