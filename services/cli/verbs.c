@@ -244,6 +244,11 @@ static const keel_option halt_options[] = {
         KEEL_OPTION_TEXT, name, 0, value, NULL, 0, 0, help                                         \
     }
 
+#define LIST_OPTION(name, letter, value, help)                                                     \
+    {                                                                                              \
+        KEEL_OPTION_LIST, name, letter, value, NULL, 0, 0, help                                    \
+    }
+
 /* A problem, and what a file of bars needs to become one. Ends a table. */
 #define PROBLEM_OPTIONS                                                                            \
     WORD_OPTION("problem", "FILE", "a problem as JSON; - = standard input"),                       \
@@ -259,22 +264,17 @@ static const keel_option halt_options[] = {
         WORD_OPTION("lo", "X", "least weight of each asset (default 0)"),                          \
         WORD_OPTION("hi", "X", "largest weight of each asset (default 1)"),                        \
         WORD_OPTION("group", "FILE", "lines asset,group: names for constraints"),                  \
-        {KEEL_OPTION_LIST, "constraint", 'c', "TEXT", NULL, 0, 0, "such as 'BTC + ETH <= 40%'"},   \
+        LIST_OPTION("constraint", 'c', "TEXT", "such as 'BTC + ETH <= 40%'"),                      \
         WORD_OPTION("current", "FILE", "lines asset,weight: what is held"),                        \
         WORD_OPTION("cost", "BPS", "of what is traded"),                                           \
         WORD_OPTION("risk-free", "R", "riskless return per bar (default 0)"),                      \
         WORD_OPTION("target-return", "X", "per bar"),                                              \
         WORD_OPTION("target-risk", "X", "volatility per bar"),                                     \
         WORD_OPTION("risk-aversion", "X", "of mean_variance"),                                     \
+        WORD_OPTION("gross-max", "X", "largest sum of |weights|; --lo below 0 allows shorts"),     \
         WORD_OPTION("turnover-max", "X", "largest sum of |trades|"),                               \
-        {KEEL_OPTION_LIST,                                                                         \
-         "fallback",                                                                               \
-         0,                                                                                        \
-         "M",                                                                                      \
-         NULL,                                                                                     \
-         0,                                                                                        \
-         0,                                                                                        \
-         "a method to try where there is no answer; several in their order"},                      \
+        LIST_OPTION("fallback", 0, "M",                                                            \
+                    "a method to try where there is no answer; several in their order"),           \
         KEEL_OPTIONS_END
 
 static const keel_option optimize_options[] = {
@@ -499,9 +499,10 @@ static const keel_verb verbs[] = {
     {"frontier", "every efficient portfolio of a problem: corners, points, the best, a picture", "",
      0, 0, false, frontier_options,
      "Needs nothing running. One of --problem, --returns and --prices, as of optimize. Costs, "
-     "turnover and tracking error change the portfolio of --method alone. Exit code 1 when the "
-     "plot or the results cannot be written; 3 when the input is wrong, by field or line; 6 when "
-     "there is no frontier, with the reason. docs/optimize.md has an example.",
+     "gross exposure, turnover and tracking error change the portfolio of --method alone. "
+     "Exit code 1 when the plot or the results cannot be written; 3 when the input is wrong, by "
+     "field or line; 6 when there is no frontier, with the reason. docs/optimize.md has an "
+     "example.",
      frontier_examples, keel_verb_frontier},
     {"config show", "every configuration key in force", "[SERVICE]", 0, 1, true, config_options,
      "Of the run that is up, or of --run, else of the base configuration.", config_examples,

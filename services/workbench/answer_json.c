@@ -235,6 +235,7 @@ static void add_solution(json_t *to, const keel_stated *s, const keel_problem_an
     json_object_set_new(to, "expected_return",
                         s->problem.mean != NULL ? json_real(answer->expected_return) : json_null());
     json_object_set_new(to, "volatility", json_real(answer->volatility));
+    json_object_set_new(to, "gross", json_real(answer->gross));
     json_object_set_new(to, "turnover", json_real(answer->turnover));
     json_object_set_new(to, "cost", json_real(answer->cost_frac));
     json_object_set_new(to, "certificate", certificate_json(&answer->certificate));

@@ -50,6 +50,7 @@ static keel_status ask_least(keel_survey *s, keel_err *err)
     least.current = NULL;
     least.cost = NULL;
     least.benchmark = NULL;
+    least.gross_max = KEEL_NO_BOUND;
     least.turnover_max = KEEL_NO_BOUND;
     least.tracking_error_max = KEEL_NO_BOUND;
     return keel_solver_solve(s->solver, &least, &s->least, err);

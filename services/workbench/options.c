@@ -42,6 +42,7 @@ static const struct option {
     {"--target-return", NUMBER, 0, "target_return"},
     {"--target-risk", NUMBER, 0, "target_risk"},
     {"--risk-aversion", NUMBER, 0, "risk_aversion"},
+    {"--gross-max", NUMBER, 0, "gross_max"},
     {"--turnover-max", NUMBER, 0, "turnover_max"},
 };
 enum { OPTIONS = sizeof table / sizeof *table, WINDOW_MAX = 10000000 };
@@ -54,7 +55,7 @@ void keel_workbench_usage(FILE *to)
           "           [--cov ESTIMATOR] [--mu ESTIMATOR] [--lo X] [--hi X] [--group FILE]\n"
           "           [--constraint TEXT]... [--current FILE] [--cost BPS] [--risk-free R]\n"
           "           [--target-return X] [--target-risk X] [--risk-aversion X]\n"
-          "           [--turnover-max X] [--fallback M]... [--explain] [--json]\n"
+          "           [--gross-max X] [--turnover-max X] [--fallback M]... [--explain] [--json]\n"
           "       keel-workbench --frontier [--points N] [--plot FILE.svg] with the options of\n"
           "           --problem, --returns or --prices, but --explain\n",
           to);
@@ -129,11 +130,13 @@ static keel_status check_frontier(const keel_workbench_options *o, keel_err *err
     if (o->frontier && (o->stream || o->explain))
         return keel_err_set(err, KEEL_EINVAL, "--frontier does not go with --stream or --explain");
     if (o->frontier && bars && o->method == NULL &&
-        (o->fallbacks.n > 0 || json_object_get(o->numbers, "cost_bps") != NULL ||
+        (o->fallbacks.n > 0 || json_object_get(o->numbers, "gross_max") != NULL ||
+         json_object_get(o->numbers, "cost_bps") != NULL ||
          json_object_get(o->numbers, "turnover_max") != NULL))
-        return keel_err_set(err, KEEL_EINVAL,
-                            "--cost, --turnover-max and --fallback are of the portfolio that "
-                            "--method chooses; the frontier has none");
+        return keel_err_set(
+            err, KEEL_EINVAL,
+            "--cost, --gross-max, --turnover-max and --fallback are of the portfolio that "
+            "--method chooses; the frontier has none");
     return KEEL_OK;
 }
 

@@ -28,6 +28,7 @@ static const char *const fields[] = {
     "constraints",
     "current",
     "cost_bps",
+    "gross_max",
     "turnover_max",
     "benchmark",
     "tracking_error_max",
@@ -281,12 +282,15 @@ static keel_status read_scalars(const problem_reading *r)
     KEEL_TRY(check_use(r, "risk_aversion", KEEL_METHOD_MEAN_VARIANCE));
     KEEL_TRY(check_use(r, "weights", KEEL_METHOD_STATIC));
     KEEL_TRY(read_budget(r));
+    KEEL_TRY(read_scalar(r, "gross_max", KEEL_NO_BOUND, &p->gross_max));
     KEEL_TRY(read_scalar(r, "turnover_max", KEEL_NO_BOUND, &p->turnover_max));
     KEEL_TRY(read_scalar(r, "tracking_error_max", KEEL_NO_BOUND, &p->tracking_error_max));
     KEEL_TRY(read_scalar(r, "target_return", 0, &p->target_return));
     KEEL_TRY(read_scalar(r, "target_risk", 1, &p->target_risk));
     KEEL_TRY(read_scalar(r, "risk_aversion", 0, &p->risk_aversion));
     KEEL_TRY(read_scalar(r, "risk_free", 0, &p->risk_free));
+    if (p->gross_max < 0)
+        return problem_refuse(r, "gross_max: %.10g; it must be at least 0", p->gross_max);
     if (p->turnover_max < 0)
         return problem_refuse(r, "turnover_max: %.10g; it must be at least 0", p->turnover_max);
     if (p->tracking_error_max <= 0)

@@ -95,6 +95,8 @@ static void print_figures(const keel_stated *s, const keel_problem_answer *a,
     if (s->problem.mean != NULL && a->volatility > 0)
         print_line(to, "Sharpe ratio", excess / a->volatility,
                    known ? excess / a->volatility * sqrt(year) : NAN, true);
+    if (a->gross > 1 - a->cash + shown_min_frac) /* something is held short */
+        fprintf(to, "  %-18s  %10.2f%%\n", "gross exposure", keel_report_percent(a->gross));
     fprintf(to, "  %-18s  %10.2f%%  cost %.4f%%\n", "turnover", keel_report_percent(a->turnover),
             100 * a->cost_frac);
     keel_report_bars(basis, to);

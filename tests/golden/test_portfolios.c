@@ -192,7 +192,7 @@ static void read_case(data *d, const json_t *c)
     d->p.budget = keel_test_number(inputs, "sum", 1);
     d->p.current = d->current;
     d->p.cost = d->cost;
-    d->p.turnover_max = d->p.tracking_error_max = KEEL_NO_BOUND;
+    d->p.gross_max = d->p.turnover_max = d->p.tracking_error_max = KEEL_NO_BOUND;
     read_method(d, keel_test_text(c, "capability"), inputs);
 }
 

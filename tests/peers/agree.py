@@ -66,6 +66,8 @@ def violation(p, w):
         misses += [(lo - row @ w) / size, (row @ w - hi) / size]
     if p.target_return is not None:
         misses.append((p.target_return - p.mean @ w) / max(np.abs(p.mean).max(), 1e-300))
+    if p.gross_max is not None:
+        misses.append(np.abs(w).sum() - p.gross_max)
     if p.turnover_max is not None:
         misses.append(np.abs(w - p.current).sum() - p.turnover_max)
     if p.tracking_error_max is not None:
@@ -85,7 +87,9 @@ def bound_of_gap(p, rows, w):
     g, u = np.zeros(rows.size), np.zeros(rows.size)
     u[: p.n] = w
     if rows.trades:
-        u[p.n :] = np.abs(w - p.current)
+        u[p.n : 2 * p.n] = np.abs(w - p.current)
+    if rows.gross:
+        u[-p.n :] = np.abs(w)
     if p.method == "max_sharpe":
         if variance <= 0:
             return None

@@ -1,9 +1,10 @@
 """peer.py - the same problems by other people's solvers: CVXOPT's cone programs, SciPy's HiGHS.
 
-A problem becomes linear rows over u = (w, t), t >= |w - current| where trades cost or are bounded,
-and second order cones for tracking error and risk. The best Sharpe ratio is that of the
-homogenised problem (Charnes and Cooper, Programming with linear fractional functionals, Naval Res.
-Logist. Quart. 9, 1962), in which every side is multiplied by one more variable.
+A problem becomes linear rows over u = (w, t, g), t >= |w - current| where trades cost or are
+bounded, g >= |w| where the gross exposure is, and second order cones for tracking error and risk.
+The best Sharpe ratio is that of the homogenised problem (Charnes and Cooper, Programming with
+linear fractional functionals, Naval Res. Logist. Quart. 9, 1962), in which every side is multiplied
+by one more variable.
 """
 import os
 
@@ -20,13 +21,14 @@ HIGHS = {"primal_feasibility_tolerance": 1e-10, "dual_feasibility_tolerance": 1e
 
 
 class Rows:
-    """a u <= b (elastic, but for those of t) and e u = f, each row scaled to a largest 1."""
+    """a u <= b (elastic, but for those of t and g) and e u = f, each row scaled to a largest 1."""
 
     def __init__(self, p):
         n = p.n
         self.p = p
         self.trades = p.cost is not None or p.turnover_max is not None
-        self.size = n + (n if self.trades else 0)
+        self.gross = p.gross_max is not None
+        self.size = n * (1 + self.trades + self.gross)
         self.a, self.b, self.e, self.f, self.stiff = [], [], [], [], []
         eye = np.eye(n)
         for i in range(n):
@@ -40,9 +42,11 @@ class Rows:
         if p.turnover_max is not None:
             self.less(np.concatenate([np.zeros(n), np.ones(n)]), p.turnover_max)
         if self.trades:
-            for i in range(n):
-                self.less(np.concatenate([eye[i], -eye[i]]), p.current[i], stiff=True)
-                self.less(np.concatenate([-eye[i], -eye[i]]), -p.current[i], stiff=True)
+            self.lengths(p.current, n)
+        if self.gross:
+            at = n * (1 + self.trades)
+            self.less(np.concatenate([np.zeros(at), np.ones(n)]), p.gross_max)
+            self.lengths(np.zeros(n), at)
         self.a, self.b = np.reshape(self.a, (-1, self.size)), np.array(self.b, float)
         self.e, self.f = np.reshape(self.e, (-1, self.size)), np.array(self.f, float)
 
@@ -50,6 +54,14 @@ class Rows:
         out = np.zeros(self.size)
         out[: len(a)] = a
         return out
+
+    def lengths(self, start, at):
+        """u[at : at + n] >= |w - start|."""
+        for i in range(self.p.n):
+            for sign in (1, -1):
+                row = np.zeros(self.size)
+                row[i], row[at + i] = sign, -1
+                self.less(row, sign * start[i], stiff=True)
 
     def less(self, a, b, stiff=False):
         scale = np.abs(a).max() or 1
@@ -110,7 +122,7 @@ def net_costs(rows, p):
     g = np.zeros(rows.size)
     g[: p.n] = -p.mean
     if p.cost is not None:
-        g[p.n :] = p.cost
+        g[p.n : 2 * p.n] = p.cost
     return g
 
 

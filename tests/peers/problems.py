@@ -15,7 +15,8 @@ class Problem:
     def __init__(self, method, n):
         self.method, self.n = method, n
         self.covariance_fields = {}
-        self.mean = self.cost = self.turnover_max = self.benchmark = self.tracking_error_max = None
+        self.mean = self.cost = self.benchmark = None
+        self.gross_max = self.turnover_max = self.tracking_error_max = None
         self.budget = 1.0
         self.lower, self.upper = np.zeros(n), np.ones(n)
         self.current = np.zeros(n)
@@ -56,7 +57,8 @@ class Problem:
                "lower": side(self.lower), "upper": side(self.upper), "budget": self.budget,
                "current": self.current.tolist(), "risk_free": self.risk_free,
                **self.covariance_fields}
-        optional = {"turnover_max": self.turnover_max, "target_return": self.target_return,
+        optional = {"gross_max": self.gross_max, "turnover_max": self.turnover_max,
+                    "target_return": self.target_return,
                     "target_risk": self.target_risk, "risk_aversion": self.risk_aversion,
                     "tracking_error_max": self.tracking_error_max}
         arrays = {"mean": self.mean, "benchmark": self.benchmark}
@@ -146,6 +148,10 @@ def draw_bounds(p, rng):
     if rng.random() < 0.1:
         p.budget = None
         p.kinds.add("no budget")
+    if rng.random() < 0.2:
+        p.lower = np.where(rng.random(n) < 0.6, np.minimum(p.lower, -0.3), p.lower)
+        p.gross_max = float(np.round(rng.uniform(1, 2), 1))
+        p.kinds.add("gross")
 
 
 def draw_rows(p, rng):

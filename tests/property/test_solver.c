@@ -103,6 +103,7 @@ static void draw(data *d, keel_rng *rng)
     d->p.target_return = between(rng, -0.001, 0.0005);
     d->p.target_risk = between(rng, 0.01, 0.03);
     d->p.risk_aversion = keel_rng_below(rng, 6) == 0 ? 0 : pow(10, between(rng, -1, 2));
+    d->p.gross_max = keel_rng_below(rng, 3) == 0 ? between(rng, 1, 1.5) : KEEL_NO_BOUND;
 }
 
 static double quadratic(const data *d, const double *x, const double *y)
@@ -141,10 +142,11 @@ static double objective(const data *d, const double *w)
 
 static double violation(const data *d, const double *w)
 {
-    double sum = 0, worst = 0, traded = 0, active[N], expected = 0;
+    double sum = 0, worst = 0, traded = 0, gross = 0, active[N], expected = 0;
     for (int i = 0; i < d->p.n; i++) {
         sum += w[i];
         traded += fabs(w[i] - d->current[i]);
+        gross += fabs(w[i]);
         active[i] = w[i] - d->benchmark[i];
         expected += d->mean[i] * w[i];
         worst = fmax(worst, fmax(d->lower[i] - w[i], w[i] - d->upper[i]));
@@ -156,7 +158,7 @@ static double violation(const data *d, const double *w)
             value += d->a[r][i] * w[i];
         worst = fmax(worst, fmax(d->rows[r].lo - value, value - d->rows[r].hi));
     }
-    worst = fmax(worst, traded - d->p.turnover_max);
+    worst = fmax(worst, fmax(traded - d->p.turnover_max, gross - d->p.gross_max));
     if (d->p.tracking_error_max < KEEL_NO_BOUND)
         worst = fmax(worst, sqrt(fmax(quadratic(d, active, active), 0)) - d->p.tracking_error_max);
     if (d->p.method == KEEL_METHOD_TARGET_RISK)
@@ -272,7 +274,7 @@ Test(solver, nothing_in_the_set_is_better)
 /* What problem.h promises of the terms of an answer, by the problem's own numbers. */
 static void check_why(const data *d, const keel_problem_answer *out, uint64_t seed)
 {
-    double unit = d->p.method == KEEL_METHOD_MAX_SHARPE ? 0 : scale_of(d), sum[N], turnover = 0;
+    double unit = d->p.method == KEEL_METHOD_MAX_SHARPE ? 0 : scale_of(d), sum[N], lengths = 0;
     for (int i = 0; i < d->p.n; i++) {
         unit = fmax(unit, fabs(out->risk_price[i]) + fabs(out->price_of_return * d->mean[i]));
         sum[i] = 0;
@@ -284,8 +286,9 @@ static void check_why(const data *d, const keel_problem_answer *out, uint64_t se
                 sum[i] += price->multiplier * (budget ? 1 : d->mean[i]);
             else if (k >= 1 && k <= d->p.rows_n)
                 sum[i] += price->multiplier * d->a[k - 1][i];
-            else if (strcmp(price->name, "turnover_max") == 0)
-                turnover = price->multiplier;
+            else if (strcmp(price->name, "turnover_max") == 0 ||
+                     strcmp(price->name, "gross_max") == 0)
+                lengths += price->multiplier;
         }
     }
     for (int i = 0; i < d->p.n; i++) {
@@ -293,7 +296,7 @@ static void check_why(const data *d, const keel_problem_answer *out, uint64_t se
         const double left = out->price_of_return * (d->mean[i] - out->cost_slope[i]) -
                             out->risk_price[i] - out->row_price[i] - out->bound_multipliers[i];
         cr_expect_leq(fabs(out->cost_slope[i]), cost * (1 + 1e-12), "seed %d", (int)seed);
-        cr_expect_leq(fabs(out->row_price[i] - sum[i]), turnover * (1 + 1e-9) + 1e-9 * unit,
+        cr_expect_leq(fabs(out->row_price[i] - sum[i]), lengths * (1 + 1e-9) + 1e-9 * unit,
                       "seed %d", (int)seed);
         cr_expect_lt(fabs(left), 1e-7 * unit, "seed %d: %s: asset %d is %g of %g off", (int)seed,
                      keel_method_name(d->p.method), i, left, unit);

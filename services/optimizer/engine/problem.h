@@ -4,7 +4,7 @@
  *          for the steps of a run.
  * MODEL    Weights w are fractions of equity, cash = 1 - sum w. Everything is per bar.
  *            set       sum w = budget;  lower <= w <= upper;  lo <= a'w <= hi of each row;
- *                      sum |w - current| <= turnover_max
+ *                      sum |w| <= gross_max;  sum |w - current| <= turnover_max
  *                      (w - benchmark)' S (w - benchmark) <= tracking_error_max^2
  *            r(w)      = mean'w - sum cost |w - current|: what is expected, after costs
  *            EQUAL_WEIGHT        budget / n each; 1 / n where there is none
@@ -67,7 +67,8 @@ typedef struct keel_problem {
     const keel_problem_row *rows;
     const double *current;     /* n; NULL = zeros */
     const double *cost;        /* n, >= 0, of each unit of weight traded; NULL = none */
-    double turnover_max;       /* >= KEEL_NO_BOUND: none */
+    double gross_max;          /* >= 0; >= KEEL_NO_BOUND: none */
+    double turnover_max;       /* as gross_max */
     const double *benchmark;   /* n; NULL where there is no tracking_error_max */
     double tracking_error_max; /* > 0; >= KEEL_NO_BOUND: none */
     double target_return;
@@ -93,7 +94,8 @@ const char *keel_problem_outcome_name(keel_problem_outcome outcome); /* "infeasi
 
 /* A constraint and its price: how much the objective improves for each unit it gives way. */
 typedef struct keel_price {
-    char name[KEEL_NAME_MAX]; /* "budget", a row's, "turnover_max", "tracking_error_max",
+    char name
+        [KEEL_NAME_MAX]; /* "budget", a row's, "gross_max", "turnover_max", "tracking_error_max",
                                  "target_return", "target_risk" */
     double lo, hi;
     double value;      /* reached */
@@ -117,6 +119,7 @@ typedef struct keel_problem_answer {
     double objective;       /* as maximised or minimised above; 1/2 w'Sw of the closed forms */
     double expected_return; /* mean'w; 0 without a mean */
     double volatility;      /* sqrt(w'Sw) */
+    double gross;           /* sum |w| */
     double turnover;        /* sum |w - current| */
     double cost_frac;       /* sum cost |w - current| */
     keel_certificate certificate;
@@ -127,7 +130,7 @@ typedef struct keel_problem_answer {
      *   price_of_return * (mean - cost_slope) - risk_price = sum of rows' multiplier * a + bound */
     double price_of_return;
     const double *risk_price; /* n: what the variance terms ask */
-    const double *cost_slope; /* n: of |w - current|, in [-cost, cost]; turnover's price apart */
+    const double *cost_slope; /* n: of |w - current|, in [-cost, cost]; prices of limits apart */
     const double *row_price;  /* n: sum over prices of multiplier * gradient */
     int conflict_n;
     char conflict[KEEL_CONFLICT_MAX][KEEL_NAME_MAX]; /* "budget", "sector:DeFi", "upper:3" */
@@ -152,8 +155,8 @@ void keel_solver_free(keel_solver **solver);
  *   KEEL_ENONFINITE  a number that is not finite
  *   KEEL_EINVAL      what the method, or a fallback, needs is not there
  * KEEL_OK: *answer is written, see its outcome.
- * Cost: one QP (qp.h); TARGET_RISK, MAX_SHARPE, turnover_max and tracking_error_max some ten warm
- * ones each. */
+ * Cost: one QP (qp.h); TARGET_RISK, MAX_SHARPE, gross_max, turnover_max and tracking_error_max some
+ * ten warm ones each. */
 KEEL_MUST_CHECK keel_status keel_solver_solve(keel_solver *solver, const keel_problem *problem,
                                               keel_problem_answer *answer, keel_err *err);
 

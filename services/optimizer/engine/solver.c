@@ -38,17 +38,22 @@ static keel_solver *new_common(int n_max)
     s->bench = keel_xcalloc(n, sizeof *s->bench);
     s->variances = keel_xcalloc(n, sizeof *s->variances);
     s->linear = keel_xcalloc(n, sizeof *s->linear);
-    s->slopes = keel_xcalloc(n, sizeof *s->slopes);
+    s->none = keel_xcalloc(n, sizeof *s->none);
     s->w = keel_xcalloc(n, sizeof *s->w);
-    s->beyond = keel_xcalloc(n, sizeof *s->beyond);
-    s->within = keel_xcalloc(n, sizeof *s->within);
-    s->within_y = keel_xcalloc(SOLVER_ROWS_MAX, sizeof *s->within_y);
+    for (int k = 0; k < SOLVER_LENGTHS; k++) {
+        solver_length *length = &s->lengths[k];
+        length->slopes = keel_xcalloc(n, sizeof *length->slopes);
+        length->beyond = keel_xcalloc(n, sizeof *length->beyond);
+        length->within = keel_xcalloc(n, sizeof *length->within);
+        length->within_y = keel_xcalloc(SOLVER_ROWS_MAX, sizeof *length->within_y);
+    }
     s->y = keel_xcalloc(SOLVER_ROWS_MAX, sizeof *s->y);
     s->sw = keel_xcalloc(n, sizeof *s->sw);
     s->scratch = keel_xcalloc(n, sizeof *s->scratch);
     s->z = keel_xcalloc(n, sizeof *s->z);
     s->risk_price = keel_xcalloc(n, sizeof *s->risk_price);
     s->cost_slope = keel_xcalloc(n, sizeof *s->cost_slope);
+    s->gross_slope = keel_xcalloc(n, sizeof *s->gross_slope);
     s->row_price = keel_xcalloc(n, sizeof *s->row_price);
     return s;
 }
@@ -82,11 +87,16 @@ void keel_solver_free(keel_solver **of)
     if (s == NULL)
         return;
     keel_qp_free(&s->qp);
-    void *owned[] = {s->a,          s->row_lo,   s->row_hi,    s->current, s->target,
-                     s->bench,      s->matrix,   s->linear,    s->slopes,  s->w,
-                     s->y,          s->sw,       s->z,         s->scratch, s->beyond,
-                     s->within,     s->within_y, s->variances, s->scaled,  s->risk_price,
-                     s->cost_slope, s->row_price};
+    void *owned[] = {s->a,      s->row_lo,     s->row_hi,     s->current,     s->target,
+                     s->bench,  s->matrix,     s->linear,     s->none,        s->w,
+                     s->y,      s->sw,         s->z,          s->scratch,     s->variances,
+                     s->scaled, s->risk_price, s->cost_slope, s->gross_slope, s->row_price};
+    for (int k = 0; k < SOLVER_LENGTHS; k++) {
+        keel_free(&s->lengths[k].slopes);
+        keel_free(&s->lengths[k].beyond);
+        keel_free(&s->lengths[k].within);
+        keel_free(&s->lengths[k].within_y);
+    }
     for (size_t i = 0; i < sizeof owned / sizeof owned[0]; i++)
         keel_free(&owned[i]);
     keel_free(of);
@@ -138,6 +148,8 @@ static keel_status check_set(const keel_problem *p, keel_err *err)
             return keel_err_set(err, KEEL_ERANGE, "cost[%d]: %.6g is below 0", i, p->cost[i]);
     if (isnan(p->budget) || p->budget == -HUGE_VAL)
         return keel_err_set(err, KEEL_ENONFINITE, "budget: not a finite number");
+    if (!(p->gross_max >= 0))
+        return keel_err_set(err, KEEL_ERANGE, "gross_max: must be 0 or above");
     if (!(p->turnover_max >= 0))
         return keel_err_set(err, KEEL_ERANGE, "turnover_max: must be 0 or above");
     if (!(p->tracking_error_max > 0))
@@ -261,6 +273,10 @@ static void take_problem(keel_solver *s, const keel_problem *p)
         s->linear[i] = 1;
         s->current[i] = p->current != NULL ? p->current[i] : 0;
     }
+    s->lengths[SOLVER_GROSS].from = s->none;
+    s->lengths[SOLVER_GROSS].most = p->gross_max;
+    s->lengths[SOLVER_TURNOVER].from = s->current;
+    s->lengths[SOLVER_TURNOVER].most = p->turnover_max;
     s->first = p->budget < KEEL_NO_BOUND;
     if (s->first > 0)
         add_row(s, s->linear, p->budget, p->budget);
@@ -304,6 +320,7 @@ static keel_problem_outcome solve_form(keel_solver *s, keel_problem_answer *answ
     memset(s->z, 0, bytes);
     memset(s->risk_price, 0, bytes);
     memset(s->cost_slope, 0, bytes);
+    memset(s->gross_slope, 0, bytes);
     memset(s->row_price, 0, bytes);
     s->at = (solver_prices){0};
     s->found = (keel_qp_answer){0};

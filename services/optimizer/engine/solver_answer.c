@@ -56,7 +56,8 @@ double solver_violation(const keel_solver *s)
     for (int r = 0; r < s->m; r++)
         worst =
             fmax(worst, outside(row_value(s, r), s->row_lo[r], s->row_hi[r], row_size(s, r, size)));
-    worst = fmax(worst, outside(s->turnover, 0, p->turnover_max, 1));
+    for (int k = 0; k < SOLVER_LENGTHS; k++)
+        worst = fmax(worst, outside(s->lengths[k].value, 0, s->lengths[k].most, 1));
     if (has_tracking(p)) {
         const double most = p->tracking_error_max * p->tracking_error_max;
         worst = fmax(worst, (s->active - most) / most);
@@ -84,7 +85,7 @@ typedef struct measured {
 static double unit_of(const keel_solver *s)
 {
     const keel_problem *p = s->p;
-    double unit = s->at.kappa;
+    double unit = fmax(s->at.kappa[SOLVER_GROSS], s->at.kappa[SOLVER_TURNOVER]);
     for (int i = 0; i < p->n; i++) {
         const double own = s->nearest ? 1 : s->variances[i];
         unit = fmax(unit, s->at.v * own);
@@ -102,30 +103,44 @@ static double risk_price(const keel_solver *s, int i)
     return s->at.v * own + s->at.nu * (s->sw[i] - s->bench[i]);
 }
 
-/* Split what is left of asset i's gradient into the slope of costs and the price of its bound; what
- * neither can carry is the residual. */
+/* What the slope of |x| times `most` may be. */
+typedef struct slope_range {
+    double lo, hi;
+} slope_range;
+
+static slope_range slopes_of(double most, double x)
+{
+    return (slope_range){x > NEAR ? most : -most, x < -NEAR ? -most : most};
+}
+
+/* Split what is left of asset i's gradient into the slopes of costs and lengths and the price of
+ * its bound; what none can carry is the residual. */
 static void split(keel_solver *s, int i, measured *m)
 {
     const keel_problem *p = s->p;
-    const double most = s->at.t * (p->cost != NULL ? p->cost[i] : 0) + s->at.kappa;
     const double traded = s->w[i] - s->current[i];
+    const double most = s->at.t * (p->cost != NULL ? p->cost[i] : 0) + s->at.kappa[SOLVER_TURNOVER];
+    const slope_range trade = slopes_of(most, traded);
+    const slope_range gross = slopes_of(s->at.kappa[SOLVER_GROSS], s->w[i]);
     const double left =
         (p->mean != NULL ? s->at.t * p->mean[i] : 0) - s->risk_price[i] - s->row_price[i];
-    const double k_lo = traded > NEAR ? most : -most, k_hi = traded < -NEAR ? -most : most;
     const double z_lo = s->w[i] <= p->lower[i] + NEAR ? -HUGE_VAL : 0;
     const double z_hi = s->w[i] >= p->upper[i] - NEAR ? HUGE_VAL : 0;
-    const double slope = left < k_lo ? k_lo : left > k_hi ? k_hi : left;
+    const double slope = fmin(fmax(left, trade.lo + gross.lo), trade.hi + gross.hi);
     const double z = fmin(fmax(left - slope, z_lo), z_hi);
-    s->cost_slope[i] = slope;
-    s->z[i] = z;
     const double residual = fabs(left - slope - z);
+    s->cost_slope[i] = fmin(trade.hi, slope - gross.lo);
+    s->gross_slope[i] = slope - s->cost_slope[i];
+    s->z[i] = z;
     m->dual = fmax(m->dual, residual / m->unit);
     m->gap += residual * fabs(s->w[i]);
     if (z > 0)
         m->gap += z * fabs(p->upper[i] - s->w[i]);
     else if (z < 0)
         m->gap += -z * fabs(s->w[i] - p->lower[i]);
-    m->gap += distance(most * fabs(traded), slope * traded, HUGE_VAL);
+    m->gap += distance(most * fabs(traded), s->cost_slope[i] * traded, HUGE_VAL);
+    m->gap +=
+        distance(s->at.kappa[SOLVER_GROSS] * fabs(s->w[i]), s->gross_slope[i] * s->w[i], HUGE_VAL);
 }
 
 static void add_rows(keel_solver *s, measured *m)
@@ -150,8 +165,9 @@ static void add_curved(const keel_solver *s, measured *m)
     const keel_problem *p = s->p;
     const double size = size_of(s);
     double product = 0;
-    if (s->at.kappa > 0)
-        product = s->at.kappa * fabs(p->turnover_max - s->turnover);
+    for (int k = 0; k < SOLVER_LENGTHS; k++)
+        if (s->at.kappa[k] > 0)
+            product += s->at.kappa[k] * fabs(s->lengths[k].most - s->lengths[k].value);
     if (s->at.nu > 0)
         product += 0.5 * s->at.nu * fabs(p->tracking_error_max * p->tracking_error_max - s->active);
     if (p->method == KEEL_METHOD_TARGET_RISK && s->at.v > 0)
@@ -176,6 +192,9 @@ static measured measure_optimality(keel_solver *s)
 }
 
 /* ---- names and prices ---- */
+
+static const char *const length_names[] = {
+    [SOLVER_GROSS] = "gross_max", [SOLVER_TURNOVER] = "turnover_max"};
 
 static const char *row_name(const keel_solver *s, int r)
 {
@@ -203,12 +222,13 @@ static void write_prices(keel_solver *s, double factor, keel_problem_answer *ans
                                .value = row_value(s, r),
                                .multiplier = factor * s->y[r]},
                   row_name(s, r));
-    if (p->turnover_max < KEEL_NO_BOUND)
-        add_price(s, answer,
-                  (keel_price){.hi = p->turnover_max,
-                               .value = s->turnover,
-                               .multiplier = factor * s->at.kappa},
-                  "turnover_max");
+    for (int k = 0; k < SOLVER_LENGTHS; k++)
+        if (s->lengths[k].most < KEEL_NO_BOUND)
+            add_price(s, answer,
+                      (keel_price){.hi = s->lengths[k].most,
+                                   .value = s->lengths[k].value,
+                                   .multiplier = factor * s->at.kappa[k]},
+                      length_names[k]);
     if (has_tracking(p)) /* of the error, not of its square */
         add_price(s, answer,
                   (keel_price){.hi = p->tracking_error_max,
@@ -225,15 +245,16 @@ static void write_prices(keel_solver *s, double factor, keel_problem_answer *ans
 }
 
 /* The slope that was found is of costs and of turnover's price together: each has its part of it,
- * costs in the units of return, turnover's price among those of the rows. */
+ * costs in the units of return, prices of lengths among those of the rows. */
 static void part_slopes(keel_solver *s)
 {
     for (int i = 0; i < s->p->n; i++) {
         const double cost = s->p->cost != NULL ? s->p->cost[i] : 0;
-        const double most = s->at.t * cost + s->at.kappa;
+        const double kappa = s->at.kappa[SOLVER_TURNOVER];
+        const double most = s->at.t * cost + kappa;
         const double part = most > 0 ? s->cost_slope[i] / most : 0;
         s->cost_slope[i] = part * cost;
-        s->row_price[i] += part * s->at.kappa;
+        s->row_price[i] += part * kappa + s->gross_slope[i];
     }
 }
 
@@ -260,7 +281,8 @@ bool solver_answer(keel_solver *s, double factor, keel_problem_answer *answer)
     answer->cash = 1 - keel_sum(n, s->w, 1);
     answer->expected_return = s->earned;
     answer->volatility = sqrt(s->variance);
-    answer->turnover = s->turnover;
+    answer->gross = s->lengths[SOLVER_GROSS].value;
+    answer->turnover = s->lengths[SOLVER_TURNOVER].value;
     answer->cost_frac = s->cost;
     answer->price_of_return = factor * s->at.t;
     write_prices(s, factor, answer);
@@ -288,9 +310,10 @@ void solver_conflict(keel_solver *s, keel_problem_answer *answer)
     const keel_problem *p = s->p;
     const keel_qp_answer *found = &s->found;
     if (found->outcome != KEEL_QP_INFEASIBLE) { /* a curved limit that no price meets */
-        if (s->at.kappa > 0 && s->turnover > p->turnover_max)
-            conflict_alone(answer, "turnover_max", s->turnover - p->turnover_max);
-        else
+        for (int k = 0; k < SOLVER_LENGTHS && answer->conflict_n == 0; k++)
+            if (s->at.kappa[k] > 0 && s->lengths[k].value > s->lengths[k].most)
+                conflict_alone(answer, length_names[k], s->lengths[k].value - s->lengths[k].most);
+        if (answer->conflict_n == 0)
             conflict_alone(answer, "tracking_error_max", sqrt(s->active) - p->tracking_error_max);
         return;
     }

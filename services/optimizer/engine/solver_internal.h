@@ -2,9 +2,10 @@
  *
  * MODEL    All methods are points of one family,
  *            minimise  v/2 w'Bw + nu/2 (w - benchmark)'S(w - benchmark) - t r(w)
- *                      + kappa sum |w - current|     over the linear part of the set,
+ *                      + kappa_0 sum |w| + kappa_1 sum |w - current|
+ *                                                  over the linear part of the set,
  *          B = S, or I for the nearest point to a closed form. nu and kappa are the prices of
- *          tracking_error_max and turnover_max, t that of return.
+ *          tracking_error_max, gross_max and turnover_max, t that of return.
  */
 #ifndef KEEL_SERVICES_OPTIMIZER_ENGINE_SOLVER_INTERNAL_H
 #define KEEL_SERVICES_OPTIMIZER_ENGINE_SOLVER_INTERNAL_H
@@ -14,9 +15,24 @@
 
 enum { SOLVER_ROWS_MAX = KEEL_PROBLEM_ROWS_MAX + 2 }; /* budget, rows, target_return */
 
+/* Limits on a sum of distances; the search for the price of the second has one for the first in
+ * each of its steps. */
+enum { SOLVER_GROSS, SOLVER_TURNOVER, SOLVER_LENGTHS };
+
 typedef struct solver_prices {
-    double v, t, nu, kappa;
+    double v, t, nu, kappa[SOLVER_LENGTHS];
 } solver_prices;
+
+/* The search for the price of one of these limits. */
+typedef struct solver_length {
+    double most;               /* >= KEEL_NO_BOUND: no limit */
+    const double *from;        /* n */
+    double value;              /* sum |w - from| of the point in hand */
+    double *slopes;            /* n: what the point in hand was asked for each unit of it */
+    double *beyond;            /* n: the last point of a search that passes the limit */
+    double *within, *within_y; /* n, m: the last one that keeps it, and its multipliers */
+    solver_prices within_at;
+} solver_length;
 
 /* A root of a falling function: f > 0 at lo, f <= 0 at hi. All 0 but the tolerance begins one. */
 typedef struct solver_root {
@@ -52,26 +68,24 @@ struct keel_solver {
     double *matrix;          /* I + nu S, I, or zeros: packed, or specific variances */
     double *scaled;          /* n x factors: loadings times the root of nu */
     double *linear;          /* n */
-    double *slopes;          /* n: of the kinks at `current` */
+    double *none;            /* n: zeros */
     solver_prices last;      /* where the last search ended: the next one begins there */
 
-    solver_prices at;          /* of the point in hand */
-    keel_qp_answer found;      /* its QP, multipliers in the units of `unit` */
-    double unit;               /* what the family's objective was divided by */
-    double *w;                 /* n */
-    double *beyond;            /* n: the last point of a search that passes the limit */
-    double *within, *within_y; /* n, m: the last one that keeps it, and its multipliers */
-    double within_kappa;
-    double *y;                                       /* m: multipliers of the family's problem */
-    double *sw;                                      /* n: S w */
-    double variance, active, turnover, earned, cost; /* w'Sw, tracking variance, sum |w - current|,
+    solver_prices at;     /* of the point in hand */
+    keel_qp_answer found; /* its QP, multipliers in the units of `unit` */
+    double unit;          /* what the family's objective was divided by */
+    double *w;            /* n */
+    solver_length lengths[SOLVER_LENGTHS];
+    double *y;                             /* m: multipliers of the family's problem */
+    double *sw;                            /* n: S w */
+    double variance, active, earned, cost; /* w'Sw, tracking variance,
                                                         mean'w, sum cost |w - current| */
-    bool from_cash;                                  /* MAX_SHARPE: the least variance is none */
-    double least; /* TARGET_RISK: the least variance of the set */
+    bool from_cash;                        /* MAX_SHARPE: the least variance is none */
+    double least;                          /* TARGET_RISK: the least variance of the set */
     int iterations;
     int *scratch; /* n */
 
-    double *z, *risk_price, *cost_slope, *row_price; /* n, of the answer */
+    double *z, *risk_price, *cost_slope, *gross_slope, *row_price; /* n, of the answer */
     keel_price prices[KEEL_PRICES_MAX];
 };
 

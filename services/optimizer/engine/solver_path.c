@@ -96,18 +96,33 @@ static keel_problem_outcome outcome_of(keel_qp_outcome outcome)
     return KEEL_PROBLEM_ITERATION_LIMIT;
 }
 
+/* Those of the two that ask for anything. */
+static int make_kinks(keel_solver *s, solver_prices at, keel_qp_kink kinks[SOLVER_LENGTHS])
+{
+    int count = 0;
+    for (int k = 0; k < SOLVER_LENGTHS; k++) {
+        const solver_length *length = &s->lengths[k];
+        bool asks = false;
+        for (int i = 0; i < s->p->n; i++) {
+            const double cost = k == SOLVER_TURNOVER ? at.t * cost_of(s, i) : 0;
+            length->slopes[i] = (cost + at.kappa[k]) / s->unit;
+            asks = asks || length->slopes[i] > 0;
+        }
+        if (asks)
+            kinks[count++] = (keel_qp_kink){length->from, length->slopes, length->slopes};
+    }
+    return count;
+}
+
 keel_problem_outcome solver_evaluate(keel_solver *s, solver_prices at)
 {
     const keel_problem *p = s->p;
-    const keel_qp_kink kink = {s->current, s->slopes, s->slopes};
+    keel_qp_kink kinks[SOLVER_LENGTHS];
     const solver_form form = solver_form_of(s, at, &s->unit);
-    bool has_costs = false;
     for (int i = 0; i < p->n; i++) {
         const double mean = p->mean != NULL ? p->mean[i] : 0;
         const double pull = s->nearest ? at.v * s->target[i] : 0;
         s->linear[i] = (pull + at.t * mean + at.nu * s->bench[i]) / s->unit;
-        s->slopes[i] = (at.t * cost_of(s, i) + at.kappa) / s->unit;
-        has_costs = has_costs || s->slopes[i] > 0;
     }
     const keel_qp_problem qp = {.n = p->n,
                                 .m = s->m,
@@ -124,8 +139,8 @@ keel_problem_outcome solver_evaluate(keel_solver *s, solver_prices at)
                                 .row_lo = s->row_lo,
                                 .row_hi = s->row_hi,
                                 .semidefinite = true,
-                                .kinks_n = has_costs,
-                                .kinks = &kink};
+                                .kinks_n = make_kinks(s, at, kinks),
+                                .kinks = kinks};
     if (keel_qp_solve(s->qp, &qp, &s->found) != KEEL_OK) /* what it refuses was looked at */
         return KEEL_PROBLEM_ITERATION_LIMIT;
     s->iterations += s->found.iterations;
@@ -139,17 +154,26 @@ keel_problem_outcome solver_evaluate(keel_solver *s, solver_prices at)
     return KEEL_PROBLEM_SOLVED;
 }
 
+static double length_of(const keel_solver *s, const solver_length *length, const double *w)
+{
+    double sum = 0;
+    for (int i = 0; i < s->p->n; i++)
+        sum += fabs(w[i] - length->from[i]);
+    return sum;
+}
+
 void solver_measure(keel_solver *s)
 {
     const keel_problem *p = s->p;
     const double *benchmark = p->tracking_error_max < KEEL_NO_BOUND ? p->benchmark : NULL;
     solver_times(s, s->w, s->sw);
-    s->variance = s->active = s->turnover = s->earned = s->cost = 0;
+    s->variance = s->active = s->earned = s->cost = 0;
+    for (int k = 0; k < SOLVER_LENGTHS; k++)
+        s->lengths[k].value = length_of(s, &s->lengths[k], s->w);
     for (int i = 0; i < p->n; i++) {
         const double traded = fabs(s->w[i] - s->current[i]);
         s->variance += s->w[i] * s->sw[i];
         s->earned += p->mean != NULL ? p->mean[i] * s->w[i] : 0;
-        s->turnover += traded;
         s->cost += cost_of(s, i) * traded;
         if (benchmark != NULL)
             s->active += (s->w[i] - benchmark[i]) * (s->sw[i] - s->bench[i]);
@@ -160,7 +184,7 @@ void solver_measure(keel_solver *s)
 
 /* ---- the prices of the curved limits ---- */
 
-/* What a price of turnover is against: slopes of variance and return. */
+/* What a price of a length is against: slopes of variance and return. */
 static double price_size(const keel_solver *s, solver_prices at)
 {
     double variance = 0, mean = 0;
@@ -172,127 +196,144 @@ static double price_size(const keel_solver *s, solver_prices at)
     return size > 0 ? size : 1;
 }
 
-static double traded_of(const keel_solver *s, const double *w)
-{
-    double sum = 0;
-    for (int i = 0; i < s->p->n; i++)
-        sum += fabs(w[i] - s->current[i]);
-    return sum;
-}
-
-/* Where the least is not one point, turnover jumps at its price: both ends are best there, and so
- * is what lies between them. The mixture that trades as much as the limit allows. */
-static void blend(keel_solver *s)
+/* Where the least is not one point, a length jumps at its price: both ends are best there, and so
+ * is what lies between them. The mixture that goes as far as the limit allows. */
+static void blend(keel_solver *s, const solver_length *length)
 {
     const int n = s->p->n;
     double lo = 0, hi = 1;
-    const double far = traded_of(s, s->beyond), most = FAR_ENOUGH * (1 + s->p->turnover_max);
+    const double far = length_of(s, length, length->beyond);
+    const double most = FAR_ENOUGH * (1 + length->most);
     memcpy(s->linear, s->w, (size_t)n * sizeof *s->w);
     for (int i = 0; i < n && far > most; i++) /* nearer, so that halves reach it exactly */
-        s->beyond[i] = s->w[i] + most / far * (s->beyond[i] - s->w[i]);
+        length->beyond[i] = s->w[i] + most / far * (length->beyond[i] - s->w[i]);
     for (int k = 0; k < BLEND_STEPS; k++) {
         const double part = 0.5 * (lo + hi);
         for (int i = 0; i < n; i++)
-            s->w[i] = s->linear[i] + part * (s->beyond[i] - s->linear[i]);
-        if (traded_of(s, s->w) > s->p->turnover_max)
+            s->w[i] = s->linear[i] + part * (length->beyond[i] - s->linear[i]);
+        if (length_of(s, length, s->w) > length->most)
             hi = part;
         else
             lo = part;
     }
     for (int i = 0; i < n; i++)
-        s->w[i] = s->linear[i] + lo * (s->beyond[i] - s->linear[i]);
+        s->w[i] = s->linear[i] + lo * (length->beyond[i] - s->linear[i]);
     solver_measure(s);
 }
 
-/* A point that goes on for ever trades too much; how far it had come lies in the direction it goes,
- * from where the limit begins to hold too. */
-static keel_problem_outcome try_kappa(keel_solver *s, solver_prices at, solver_root *root)
+static keel_problem_outcome meet_length(keel_solver *s, solver_prices at, int k);
+
+/* The best at these prices, with those of the limits inside found. */
+static keel_problem_outcome meet_inside(keel_solver *s, solver_prices at, int k)
 {
-    const keel_problem_outcome outcome = solver_evaluate(s, at);
+    return k > 0 ? meet_length(s, at, k - 1) : solver_evaluate(s, at);
+}
+
+/* A point that goes on for ever goes too far; how far it had come lies in the direction it goes,
+ * from where the limit begins to hold too. */
+static keel_problem_outcome try_kappa(keel_solver *s, solver_prices at, int k, solver_root *root)
+{
+    solver_length *length = &s->lengths[k];
+    const keel_problem_outcome outcome = meet_inside(s, at, k);
     const size_t bytes = (size_t)s->p->n * sizeof *s->w;
-    if (outcome == KEEL_PROBLEM_UNBOUNDED && s->p->turnover_max < KEEL_NO_BOUND) {
-        memcpy(s->beyond, s->found.x, bytes);
-        solver_root_take(root, at.kappa, 1);
+    if (outcome == KEEL_PROBLEM_UNBOUNDED) {
+        memcpy(length->beyond, s->found.x, bytes);
+        solver_root_take(root, at.kappa[k], 1);
         return KEEL_PROBLEM_SOLVED;
     }
     if (outcome != KEEL_PROBLEM_SOLVED)
         return outcome;
-    if (s->turnover > s->p->turnover_max) {
-        memcpy(s->beyond, s->w, bytes);
+    if (length->value > length->most) {
+        memcpy(length->beyond, s->w, bytes);
     } else {
-        memcpy(s->within, s->w, bytes);
-        memcpy(s->within_y, s->y, (size_t)s->m * sizeof *s->y);
-        s->within_kappa = at.kappa;
+        memcpy(length->within, s->w, bytes);
+        memcpy(length->within_y, s->y, (size_t)s->m * sizeof *s->y);
+        length->within_at = s->at;
     }
-    solver_root_take(root, at.kappa, s->turnover - s->p->turnover_max);
+    solver_root_take(root, at.kappa[k], length->value - length->most);
     return outcome;
 }
 
-/* Is there a point of the set that trades so little? Found at a price without anything else. */
-static bool is_out_of_reach(keel_solver *s)
+/* Is there a point of the set that goes so little far? Found at a price without anything else. */
+static bool is_out_of_reach(keel_solver *s, int k)
 {
-    const double most = s->p->turnover_max;
-    return solver_evaluate(s, (solver_prices){.kappa = 1}) == KEEL_PROBLEM_SOLVED &&
-           s->turnover > most + KEEL_QP_TOLERANCE * fmax(1, most);
+    const solver_length *length = &s->lengths[k];
+    solver_prices at = {0};
+    at.kappa[k] = 1;
+    return meet_inside(s, at, k) == KEEL_PROBLEM_SOLVED &&
+           length->value > length->most + KEEL_QP_TOLERANCE * fmax(1, length->most);
 }
 
-/* Where no point trades less than the limit, none is on its other side. */
+/* Where no point goes less far than the limit, none is on its other side. */
 static bool is_met(const solver_root *root)
 {
     return root->has_hi || root->f_lo <= root->tolerance;
 }
 
-static keel_problem_outcome raise_kappa(keel_solver *s, solver_prices *at, solver_root *root)
+static keel_problem_outcome raise_kappa(keel_solver *s, solver_prices *at, int k, solver_root *root)
 {
-    at->kappa = price_size(s, *at) * (s->last.kappa > 0 ? s->last.kappa : 1);
-    for (int k = 0; k < PRICE_STEPS_MAX && !is_met(root); k++, at->kappa *= FACTOR) {
-        if (k == PRICE_STEPS_DOUBT && is_out_of_reach(s))
+    at->kappa[k] = price_size(s, *at) * (s->last.kappa[k] > 0 ? s->last.kappa[k] : 1);
+    for (int step = 0; step < PRICE_STEPS_MAX && !is_met(root); step++, at->kappa[k] *= FACTOR) {
+        if (step == PRICE_STEPS_DOUBT && is_out_of_reach(s, k))
             return KEEL_PROBLEM_INFEASIBLE;
-        const keel_problem_outcome outcome = try_kappa(s, *at, root);
+        const keel_problem_outcome outcome = try_kappa(s, *at, k, root);
         if (outcome != KEEL_PROBLEM_SOLVED)
             return outcome;
     }
     return is_met(root) ? KEEL_PROBLEM_SOLVED : KEEL_PROBLEM_INFEASIBLE;
 }
 
-/* The price of turnover for the rest as it stands. */
-static keel_problem_outcome meet_turnover(keel_solver *s, solver_prices at)
+/* The end of a search: the side that the limit allows, and where the other is as good, between. */
+static keel_problem_outcome settle(keel_solver *s, solver_prices at, int k, const solver_root *root)
 {
-    solver_root root = {.tolerance = LIMIT_TOLERANCE * fmax(1, s->p->turnover_max),
-                        .floor = NOTHING * price_size(s, at)};
-    at.kappa = 0;
-    keel_problem_outcome outcome = try_kappa(s, at, &root);
-    if (outcome != KEEL_PROBLEM_SOLVED || root.has_hi || s->p->turnover_max >= KEEL_NO_BOUND)
-        return outcome;
-    outcome = raise_kappa(s, &at, &root);
-    while (outcome == KEEL_PROBLEM_SOLVED && solver_root_next(&root, &at.kappa))
-        outcome = try_kappa(s, at, &root);
-    if (outcome != KEEL_PROBLEM_SOLVED)
-        return outcome;
-    if (!solver_root_is_settled(&root)) /* nothing may be concluded from such a point */
+    const solver_length *length = &s->lengths[k];
+    if (!solver_root_is_settled(root)) /* nothing may be concluded from such a point */
         return KEEL_PROBLEM_ITERATION_LIMIT;
-    if (root.f_lo <= root.tolerance) { /* above the limit by rounding only */
-        at.kappa = root.lo;
-        s->last.kappa = at.kappa / price_size(s, at);
-        return s->at.kappa == at.kappa ? outcome : solver_evaluate(s, at);
+    if (root->f_lo <= root->tolerance) { /* above the limit by rounding only */
+        at.kappa[k] = root->lo;
+        s->last.kappa[k] = at.kappa[k] / price_size(s, at);
+        return s->at.kappa[k] == at.kappa[k] ? KEEL_PROBLEM_SOLVED : meet_inside(s, at, k);
     }
     /* not solved again: where the least is not one point another one might be found */
-    memcpy(s->w, s->within, (size_t)s->p->n * sizeof *s->w);
-    memcpy(s->y, s->within_y, (size_t)s->m * sizeof *s->y);
-    s->at.kappa = s->within_kappa;
-    s->last.kappa = s->at.kappa / price_size(s, at);
-    if (-root.f_hi > root.tolerance)
-        blend(s);
+    memcpy(s->w, length->within, (size_t)s->p->n * sizeof *s->w);
+    memcpy(s->y, length->within_y, (size_t)s->m * sizeof *s->y);
+    s->at = length->within_at;
+    s->last.kappa[k] = s->at.kappa[k] / price_size(s, at);
+    if (-root->f_hi > root->tolerance)
+        blend(s, length);
     else
         solver_measure(s);
-    return outcome;
+    return KEEL_PROBLEM_SOLVED;
+}
+
+/* The price of a length for the rest as it stands. */
+static keel_problem_outcome meet_length(keel_solver *s, solver_prices at, int k)
+{
+    const double most = s->lengths[k].most;
+    solver_root root = {.tolerance = LIMIT_TOLERANCE * fmax(1, most),
+                        .floor = NOTHING * price_size(s, at)};
+    at.kappa[k] = 0;
+    if (most >= KEEL_NO_BOUND)
+        return meet_inside(s, at, k);
+    keel_problem_outcome outcome = try_kappa(s, at, k, &root);
+    if (outcome != KEEL_PROBLEM_SOLVED || root.has_hi)
+        return outcome;
+    outcome = raise_kappa(s, &at, k, &root);
+    while (outcome == KEEL_PROBLEM_SOLVED && solver_root_next(&root, &at.kappa[k]))
+        outcome = try_kappa(s, at, k, &root);
+    return outcome == KEEL_PROBLEM_SOLVED ? settle(s, at, k, &root) : outcome;
+}
+
+static keel_problem_outcome meet_lengths(keel_solver *s, solver_prices at)
+{
+    return meet_length(s, at, SOLVER_LENGTHS - 1);
 }
 
 keel_problem_outcome solver_meet(keel_solver *s, double v, double t)
 {
     const double most = s->p->tracking_error_max * s->p->tracking_error_max;
     solver_prices at = {.v = v, .t = t};
-    keel_problem_outcome outcome = meet_turnover(s, at);
+    keel_problem_outcome outcome = meet_lengths(s, at);
     if (s->p->tracking_error_max >= KEEL_NO_BOUND)
         return outcome;
     if (outcome != KEEL_PROBLEM_SOLVED && outcome != KEEL_PROBLEM_UNBOUNDED)
@@ -303,7 +344,7 @@ keel_problem_outcome solver_meet(keel_solver *s, double v, double t)
     solver_root_take(&root, 0, outcome == KEEL_PROBLEM_SOLVED ? s->active - most : 1);
     at.nu = s->last.nu > 0 ? s->last.nu : v > 0 ? v : 1;
     for (int k = 0; k < PRICE_STEPS_MAX && !root.has_hi; k++, at.nu *= FACTOR) {
-        outcome = meet_turnover(s, at);
+        outcome = meet_lengths(s, at);
         if (outcome != KEEL_PROBLEM_SOLVED)
             return outcome;
         solver_root_take(&root, at.nu, s->active - most);
@@ -311,7 +352,7 @@ keel_problem_outcome solver_meet(keel_solver *s, double v, double t)
     if (!root.has_hi)
         return KEEL_PROBLEM_INFEASIBLE;
     while (solver_root_next(&root, &at.nu)) {
-        outcome = meet_turnover(s, at);
+        outcome = meet_lengths(s, at);
         if (outcome != KEEL_PROBLEM_SOLVED)
             return outcome;
         solver_root_take(&root, at.nu, s->active - most);
@@ -320,5 +361,5 @@ keel_problem_outcome solver_meet(keel_solver *s, double v, double t)
         return KEEL_PROBLEM_ITERATION_LIMIT;
     at.nu = root.f_lo <= root.tolerance ? root.lo : root.hi;
     s->last.nu = at.nu;
-    return s->at.nu == at.nu ? outcome : meet_turnover(s, at);
+    return s->at.nu == at.nu ? outcome : meet_lengths(s, at);
 }

@@ -34,6 +34,7 @@ static keel_problem problem_of(keel_method method, int n, double unit)
                           .lower = lower,
                           .upper = upper,
                           .budget = 1,
+                          .gross_max = KEEL_NO_BOUND,
                           .turnover_max = KEEL_NO_BOUND,
                           .tracking_error_max = KEEL_NO_BOUND,
                           .target_risk = 1,
@@ -272,6 +273,44 @@ Test(solver, a_fallback_answers_as_the_method_does)
     cr_expect_eq(out.attempts_n, 0);
 }
 
+/* Without a budget the best of two equal risks is mean / (aversion variance); a limit on the gross
+ * exposure takes the same from what both are expected to earn, long or short. */
+Test(solver, a_limit_of_gross_exposure_is_a_price_of_both_sides)
+{
+    keel_problem p = problem_of(KEEL_METHOD_MEAN_VARIANCE, 2, 1);
+    covariance[at(2, 0, 0)] = covariance[at(2, 1, 1)] = 0.04;
+    covariance[at(2, 1, 0)] = 0;
+    mean[0] = 0.04;
+    mean[1] = -0.02;
+    lower[0] = lower[1] = -1;
+    p.budget = KEEL_NO_BOUND;
+    solve(&p);
+    cr_expect_float_eq(out.weights[0], 1, 1e-12);
+    cr_expect_float_eq(out.weights[1], -0.5, 1e-12);
+    cr_expect_float_eq(out.gross, 1.5, 1e-12);
+    p.gross_max = 1;
+    solve(&p); /* (0.04 - k) / 0.04 + (0.02 - k) / 0.04 = 1 */
+    cr_assert_eq(out.outcome, KEEL_PROBLEM_SOLVED);
+    cr_expect_float_eq(out.weights[0], 0.75, 1e-12);
+    cr_expect_float_eq(out.weights[1], -0.25, 1e-12);
+    cr_expect_str_eq(out.prices[out.prices_n - 1].name, "gross_max");
+    cr_expect_float_eq(out.prices[out.prices_n - 1].multiplier, 0.01, 1e-12);
+    p.gross_max = 0.25;
+    solve(&p); /* one asset alone */
+    cr_expect_float_eq(out.weights[0], 0.25, 1e-12);
+    cr_expect_float_eq(out.weights[1], 0, 1e-12);
+}
+
+Test(solver, a_gross_exposure_below_the_budget_is_infeasible)
+{
+    keel_problem p = problem_of(KEEL_METHOD_MIN_VARIANCE, 3, 0.01);
+    p.gross_max = 0.9;
+    solve(&p);
+    cr_assert_eq(out.outcome, KEEL_PROBLEM_INFEASIBLE);
+    cr_expect_str_eq(out.conflict[0], "gross_max");
+    cr_expect_float_eq(out.conflict_by[0], 0.1, 1e-9);
+}
+
 /* Two assets as given, without a lower or upper bound that was not asked for. */
 static keel_problem two_of(keel_method method, double variance, double between, double mean_0,
                            double mean_1)
@@ -403,6 +442,8 @@ Test(solver, refusals_name_the_field)
     BUT(mean, NULL, KEEL_EINVAL, "mean");
     BUT(budget, NAN, KEEL_ENONFINITE, "budget");
     BUT(fallbacks_n, KEEL_FALLBACKS_MAX + 1, KEEL_ERANGE, "fallbacks");
+    BUT(gross_max, -1, KEEL_ERANGE, "gross_max");
+    BUT(gross_max, NAN, KEEL_ERANGE, "gross_max");
     BUT(turnover_max, -1, KEEL_ERANGE, "turnover_max");
     BUT(turnover_max, NAN, KEEL_ERANGE, "turnover_max");
     BUT(tracking_error_max, 0, KEEL_ERANGE, "tracking_error_max");

@@ -262,6 +262,7 @@ static const bad problems[] = {
     {"\"current\":[0.1,0.2,null]", "current[2]: ", "null"},
     {"\"cost_bps\":[1,-2,3]", "cost_bps[1]: ", "at least 0"},
     {"\"turnover_max\":-0.1", "turnover_max: ", "at least 0"},
+    {"\"gross_max\":-0.1", "gross_max: ", "at least 0"},
     {"\"fallbacks\":\"min_variance\"", "fallbacks: ", "a list of at most 4"},
     {"\"fallbacks\":[\"hrp\"]", "fallbacks[0]: no 'hrp'", ""},
     {"\"fallbacks\":[\"equal_weight\",\"equal_weight\"]", "fallbacks[1]: ", "tried before"},
