@@ -80,6 +80,20 @@ static void await_closed(uint64_t step)
     }
 }
 
+/* The run may be over before a program that starts again has come so far as to look for signals to
+ * end: one that has said hello does. */
+static pid_t spawn_known(const char *rule)
+{
+    const uint64_t before = door_count(run).hellos;
+    const int64_t until = mono_ms() + WAIT_MS;
+    const pid_t child = spawn(rule, NULL);
+    while (door_count(run).hellos == before) {
+        cr_assert_lt(mono_ms(), until, "nobody said hello");
+        usleep(2000);
+    }
+    return child;
+}
+
 static void start(bool lockstep, const char *rule)
 {
     const door_cfg cfg = {.lockstep = lockstep,
@@ -122,7 +136,7 @@ static void check_lockstep(const char *rule)
         await_closed(step);
         cr_assert_eq(end(child, SIGKILL), 128 + SIGKILL);
     }
-    child = spawn(rule, NULL);
+    child = spawn_known(rule);
     await_closed(STEPS);
     cr_assert_eq(end(child, SIGTERM), 0);
     const int m = door_receipts(run, again, 4096);
