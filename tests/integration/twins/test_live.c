@@ -2,8 +2,8 @@
  * equal an undisturbed one; but it comes to its end, nothing recorded is contradicted, lost or
  * done twice, and the books are those of the log (R1, R3, R6, P4). Without P4 some schedule fails.
  *
- * Each schedule runs in a child. KEEL_LONG=1 runs more. Plain main: ends with "N passed, N
- * failed". */
+ * Each schedule runs in a child. KEEL_LONG=1 runs more, KEEL_SEEDS=N so many. Plain main: ends with
+ * "N passed, N failed". */
 #include "common/wire/wire.h"
 #include "services/backtest/apps.h"
 #include "services/cli/ledger_check.h"
@@ -266,7 +266,7 @@ static bool seed_passes(uint64_t seed, unsigned without, bool quiet)
 
 int main(int argc, char **argv)
 {
-    const uint64_t seeds = getenv("KEEL_LONG") != NULL ? 2000 : 60;
+    const uint64_t seeds = keel_schedules_n(60);
     uint64_t bad = 0, seed = 1;
     char text[160];
     if (argc == 2) {

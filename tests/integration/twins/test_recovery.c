@@ -3,7 +3,7 @@
  * fails.
  *
  * Each schedule runs in a child, because a broken rule may end in an assertion. Seeds are printed.
- * KEEL_LONG=1 runs more of them. Plain main: ends with "N passed, N failed". */
+ * KEEL_LONG=1 runs more, KEEL_SEEDS=N so many. Plain main: ends with "N passed, N failed". */
 #include "services/backtest/apps.h"
 #include "tests/support/verdict.h"
 #include "tests/support/world/chaos.h"
@@ -249,8 +249,7 @@ static int run_one(const char *seed, const char *what)
 
 int main(int argc, char **argv)
 {
-    const bool is_long = getenv("KEEL_LONG") != NULL;
-    const uint64_t seeds = is_long ? 2000 : 60;
+    const uint64_t seeds = keel_schedules_n(60);
     char text[160];
     outcome undisturbed = run_world(0, 0, QUIET);
     reference = undisturbed.payloads;

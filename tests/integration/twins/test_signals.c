@@ -436,10 +436,7 @@ static int run_one(const char *seed, const char *what)
 
 int main(int argc, char **argv)
 {
-    const char *few = getenv("KEEL_SEEDS");
-    const uint64_t seeds = getenv("KEEL_LONG") != NULL ? 2000
-                           : few != NULL               ? strtoull(few, NULL, 10)
-                                                       : 40;
+    const uint64_t seeds = keel_schedules_n(40);
     audit undisturbed;
     keel_verdict(run_world(0, 0, SERVICES, false, &undisturbed) == 0,
                  "the undisturbed run ends, every signal decided once");

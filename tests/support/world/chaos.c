@@ -111,3 +111,11 @@ bool keel_schedule_passes(const keel_schedule *schedule, int (*run)(const keel_s
                WTERMSIG(status));
     return WIFEXITED(status) && WEXITSTATUS(status) == 0;
 }
+
+uint64_t keel_schedules_n(uint64_t usual)
+{
+    const char *few = getenv("KEEL_SEEDS");
+    if (getenv("KEEL_LONG") != NULL)
+        return 2000;
+    return few != NULL ? strtoull(few, NULL, 10) : usual;
+}

@@ -42,6 +42,9 @@ typedef struct keel_schedule {
 } keel_schedule;
 bool keel_schedule_passes(const keel_schedule *schedule, int (*run)(const keel_schedule *schedule));
 
+/* How many schedules a test runs: 2,000 with KEEL_LONG, N with KEEL_SEEDS=N, else `usual`. */
+uint64_t keel_schedules_n(uint64_t usual);
+
 /* Nothing is down. */
 bool keel_chaos_is_calm(const keel_chaos *c);
 
