@@ -226,7 +226,7 @@ static void tell_stuck(const world *w, char *text, size_t cap)
 
 static void run_disturbed(world *w, scene what, int events, char *text, size_t cap)
 {
-    enum { AFTER = 3000 }; /* turns in which the last signals are decided and counted */
+    enum { AFTER = 12000 }; /* turns, longer than an early signal waits: the last are decided */
     uint64_t at[EVENTS_MAX], quiet = 0;
     keel_chaos *c = &w->chaos;
     for (int i = 0; i < events; i++)
