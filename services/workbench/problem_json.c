@@ -359,11 +359,11 @@ static keel_status read_cost(const problem_reading *r)
 /* Of the methods that are tried, the first that needs a mean; NULL = none does. */
 static const char *what_needs_mean(const keel_problem *p)
 {
-    static const keel_method all[] = {KEEL_METHOD_MEAN_VARIANCE, KEEL_METHOD_TARGET_RETURN,
-                                      KEEL_METHOD_TARGET_RISK, KEEL_METHOD_MAX_SHARPE};
-    for (size_t k = 0; k < sizeof all / sizeof *all; k++)
-        if (is_tried(p, all[k]))
-            return keel_method_name(all[k]);
+    if (keel_problem_needs_mean(p->method))
+        return keel_method_name(p->method);
+    for (int k = 0; k < p->fallbacks_n; k++)
+        if (keel_problem_needs_mean(p->fallbacks[k]))
+            return keel_method_name(p->fallbacks[k]);
     return NULL;
 }
 

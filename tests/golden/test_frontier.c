@@ -305,31 +305,31 @@ static void run_max_sharpe(const json_t *c)
     keel_market_fini(&e.market);
 }
 
-static void run_target(const json_t *c)
+/* The point of the frontier that `read` finds for the case's number `field`. */
+static void run_point(const json_t *c, const char *field,
+                      keel_status (*read)(const keel_frontier *f, double at,
+                                          keel_frontier_point *point, double *weights))
 {
     static estimates e;
     double w[N];
     keel_frontier_answer out;
     keel_frontier_point point;
     keel_frontier *f = solve(c, &e, &out, 0);
-    const double target = keel_test_number(json_object_get(c, "inputs"), "target_return", NAN);
-    cr_assert_eq(keel_frontier_at_mean(f, target, &point, w), KEEL_OK);
+    const double at = keel_test_number(json_object_get(c, "inputs"), field, NAN);
+    cr_assert_eq(read(f, at, &point, w), KEEL_OK);
     compare_point(c, &e, &point, w);
     keel_frontier_free(&f);
     keel_market_fini(&e.market);
 }
 
+static void run_target(const json_t *c)
+{
+    run_point(c, "target_return", keel_frontier_at_mean);
+}
+
 static void run_tolerance(const json_t *c)
 {
-    static estimates e;
-    double w[N];
-    keel_frontier_answer out;
-    keel_frontier_point point;
-    keel_frontier *f = solve(c, &e, &out, 0);
-    const double t = keel_test_number(json_object_get(c, "inputs"), "risk_tolerance", NAN);
-    cr_assert_eq(keel_frontier_at(f, t, &point, w), KEEL_OK);
-    compare_point(c, &e, &point, w);
-    keel_frontier_free(&f);
+    run_point(c, "risk_tolerance", keel_frontier_at);
 }
 
 /* What the cases of opt.mean_variance ask for, and the ridge that their objective puts on S. */

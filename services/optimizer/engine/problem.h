@@ -90,6 +90,9 @@ typedef enum keel_problem_outcome {
     KEEL_PROBLEM_ITERATION_LIMIT,  /* neither an answer nor a proof passed its measurement */
 } keel_problem_outcome;
 
+/* Is the method made of expected returns? */
+bool keel_problem_needs_mean(keel_method method);
+
 const char *keel_problem_outcome_name(keel_problem_outcome outcome); /* "infeasible" */
 
 /* A constraint and its price: how much the objective improves for each unit it gives way. */

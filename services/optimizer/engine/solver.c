@@ -170,7 +170,7 @@ static keel_status check_numbers(const keel_problem *p, keel_err *err)
     return KEEL_OK;
 }
 
-static bool needs_mean(keel_method method)
+bool keel_problem_needs_mean(keel_method method)
 {
     return method == KEEL_METHOD_MEAN_VARIANCE || method == KEEL_METHOD_TARGET_RETURN ||
            method == KEEL_METHOD_TARGET_RISK || method == KEEL_METHOD_MAX_SHARPE;
@@ -218,9 +218,10 @@ static keel_status check_covariance(const keel_solver *s, const keel_problem *p,
 
 static keel_status check_method(const keel_problem *p, keel_method method, keel_err *err)
 {
-    if (!is_closed_form(method) && !needs_mean(method) && method != KEEL_METHOD_MIN_VARIANCE)
+    if (!is_closed_form(method) && !keel_problem_needs_mean(method) &&
+        method != KEEL_METHOD_MIN_VARIANCE)
         return keel_err_set(err, KEEL_EINVAL, "method: none that is solved here");
-    if (needs_mean(method) && p->mean == NULL)
+    if (keel_problem_needs_mean(method) && p->mean == NULL)
         return keel_err_set(err, KEEL_EINVAL, "mean: method %s needs one",
                             keel_method_name(method));
     if (method == KEEL_METHOD_STATIC && p->target_weights == NULL)

@@ -141,7 +141,7 @@ Test(frontier_plot, many_assets_have_no_names)
     drop();
 }
 
-static char folder[] = "plot.XXXXXX";
+static char folder[] = "/tmp/keel-plot-XXXXXX";
 
 static int files(void)
 {
