@@ -15,7 +15,6 @@
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 
 enum { N_MAX = KEEL_FRONTIER_N_MAX, ROWS = 11, ROUNDS = 9, HISTORY = 750, CORNERS = 8192 };
 
@@ -77,22 +76,22 @@ static void make(market *mk, int n)
         add_row(mk, 1.0 / history);
 }
 
-static int by_size(const void *a, const void *b)
+static double ms_since(int64_t from)
 {
-    const double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
+    return 1e-6 * (double)(bench_mono_ns() - from);
 }
 
-static double now_ms(void)
+/* Of samples that are not needed any more. */
+static double median(bench_samples *ms)
 {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec * 1e3 + (double)t.tv_nsec * 1e-6;
+    const double middle = bench_quantile(ms, 0.5);
+    bench_free(ms);
+    return middle;
 }
 
 static double qp_ms(const market *mk, int rows, int rounds)
 {
-    double ms[ROUNDS];
+    bench_samples ms = {0};
     const keel_qp_problem p = {mk->n,     rows,  mk->s,      NULL,      mk->lower,
                                mk->upper, mk->a, mk->row_lo, mk->row_hi};
     if (mk->n > KEEL_QP_N_MAX)
@@ -101,19 +100,18 @@ static double qp_ms(const market *mk, int rows, int rounds)
     for (int k = 0; k < rounds; k++) {
         keel_qp_answer out;
         keel_qp_reset(qp);
-        const double from = now_ms();
+        const int64_t from = bench_mono_ns();
         if (keel_qp_solve(qp, &p, &out) != KEEL_OK || out.outcome != KEEL_QP_OPTIMAL)
             exit(1);
-        ms[k] = now_ms() - from;
+        bench_add(&ms, ms_since(from));
     }
     keel_qp_free(&qp);
-    qsort(ms, (size_t)rounds, sizeof ms[0], by_size);
-    return ms[rounds / 2];
+    return median(&ms);
 }
 
 static void run(market *mk, kind which, int rounds)
 {
-    double ms[ROUNDS];
+    bench_samples ms = {0};
     keel_frontier_answer out;
     const int rows = which == KIND_BANDS ? 1 + mk->sectors : 1;
     const double cap = 1.0637 * fmin(0.4, fmax(0.02, 5.0 / mk->n));
@@ -123,18 +121,17 @@ static void run(market *mk, kind which, int rounds)
                                      mk->upper, mk->a, mk->row_lo, mk->row_hi};
     keel_frontier *f = keel_frontier_new(mk->n, ROWS, CORNERS);
     for (int k = -1; k < rounds; k++) {
-        const double from = now_ms();
+        const int64_t from = bench_mono_ns();
         if (keel_frontier_solve(f, &p, &out) != KEEL_OK || out.outcome != KEEL_FRONTIER_WHOLE) {
             fprintf(stderr, "n %d: outcome %d\n", mk->n, (int)out.outcome);
             exit(1);
         }
         if (k >= 0)
-            ms[k] = now_ms() - from;
+            bench_add(&ms, ms_since(from));
     }
-    qsort(ms, (size_t)rounds, sizeof ms[0], by_size);
     printf("{\"bench\": \"frontier\", \"n\": %d, \"kind\": \"%s\", \"corners\": %d, \"steps\": %d, "
            "\"start_steps\": %d, \"p50_ms\": %.3f, \"worst_residual\": %.1e, \"qp_ms\": %.3f}\n",
-           mk->n, names[which], out.corners, out.steps, out.start_steps, ms[rounds / 2],
+           mk->n, names[which], out.corners, out.steps, out.start_steps, median(&ms),
            out.worst_residual, qp_ms(mk, rows, rounds));
     keel_frontier_free(&f);
 }
